@@ -1,0 +1,249 @@
+"""The memory backend: objects, not bytes, one table per cached function."""
+
+from __future__ import annotations
+
+import os
+import time
+from math import inf
+from weakref import WeakSet, WeakValueDictionary
+
+from cachu.backends import AsyncBackend, Backend, Capability
+from cachu.backends.tables import Table, spelled
+from cachu.entries import NO_VALUE, CacheEntry, NoValue
+from cachu.keys.names import function_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from typing import ClassVar, Protocol
+
+    from cachu.backends.tables import Entry
+
+    class View(Protocol):
+        """A cached function, as far as its place in memory needs to know it."""
+
+        def expose(self) -> None:
+            """Show the wrapper the table that counts now."""
+
+        def spell(self, raw: Hashable) -> str:
+            """Return the key of the call that has the raw key *raw*."""
+
+
+_MOST_ALIASES = 4096
+
+
+class Shelf:
+    """The place of one function in a region; functions that share a name share it.
+
+    Attributes:
+        table: The entries, replaced as a whole when they are cleared.
+        layout: What the raw keys stand for: parameter names and tag. None once two functions that
+            share the shelf disagree; from then on all its entries have spelled keys.
+        tag: The tag of the entries with raw keys.
+        mixed: Whether there may be entries of other tags or times to live, and spelled keys of
+            calls that would have raw ones.
+    """
+
+    def __init__(self, *, ttl: float, maxsize: int | None) -> None:
+        self._ttl = ttl
+        self._maxsize = maxsize
+        self._views: WeakSet[View] = WeakSet()
+        self._aliases: dict[str, Hashable] = {}
+        self.layout: object = None
+        self.tag = ""
+        self.mixed = False
+        self.table = self._blank()
+
+    def join(self, view: View, layout: object, tag: str) -> None:
+        """Let *view* use the shelf, with raw keys only if all that use it mean the same by them."""
+        if not self._views:
+            self.layout, self.tag = layout, tag
+        elif self.layout != layout and self.layout is not None:
+            self._spell_out()
+        self._views.add(view)
+
+    def alias(self, key: str, raw: Hashable) -> None:
+        """Remember that *key* is spelled *raw* here."""
+        if len(self._aliases) >= _MOST_ALIASES:
+            del self._aliases[next(iter(self._aliases))]
+        self._aliases[key] = raw
+
+    def seek(self, key: str) -> Hashable:
+        """Return what *key* is kept under."""
+        entries = self.table.entries
+        if self.layout is None or (key,) in entries:
+            return (key,)
+        if key not in self._aliases:
+            self._search(key)
+        return self._aliases.get(key, (key,))
+
+    def read(self, where: Hashable, entry: Entry) -> CacheEntry:
+        """Return *entry*, kept under *where*, as people see it."""
+        if spelled(where):
+            return CacheEntry(entry[0], entry[2])
+        return CacheEntry(entry[0], entry[1] if self.table.lasting else entry[1] - self._ttl)
+
+    def clear(self, tag: str | None = None) -> int:
+        """Forget all entries, or those with *tag*; computations under way will not be kept."""
+        if tag is not None and self.mixed:
+            return self.table.delete_tagged(tag, self.tag)
+        if tag is not None and tag != self.tag:
+            return 0
+        removed = self.table.count()
+        self.table = self._blank()
+        self.mixed = self.layout is None
+        self._aliases.clear()
+        self._show()
+        return removed
+
+    def count(self, tag: str | None = None) -> int:
+        """Count the fresh entries, all or those with *tag*."""
+        if tag is None or (tag == self.tag and not self.mixed):
+            return self.table.count()
+        return self.table.count_tagged(tag, self.tag)
+
+    def put(self, key: str, entry: CacheEntry, deadline: float, tag: str) -> None:
+        """Keep an entry that did not come from a call of the function."""
+        where = self.seek(key)
+        if not spelled(where):
+            self.table.delete(where)
+        self.mixed = True
+        self.table.put((key,), (entry.value, deadline, entry.created_at, tag), deadline)
+
+    def resize(self, maxsize: int | None) -> None:
+        """Bound the table, or lift the bound, keeping what fits."""
+        if maxsize == self._maxsize:
+            return
+        self._maxsize = maxsize
+        table, self.table = self.table, self._blank()
+        for key, entry in table.items():
+            self.table.put(key, entry, table.deadline(key, entry))
+        self._show()
+
+    def _blank(self) -> Table:
+        return Table(lasting=self._ttl == inf, maxsize=self._maxsize)
+
+    def _show(self) -> None:
+        for view in list(self._views):
+            view.expose()
+
+    def _search(self, key: str) -> None:
+        view = next(iter(self._views), None)
+        if view is not None:
+            for where, _ in self.table.items():
+                if not spelled(where) and view.spell(where) == key:
+                    self.alias(key, where)
+                    return
+
+    def _spell_out(self) -> None:
+        view = next(iter(self._views))
+        table, self.table = self.table, self._blank()
+        for where, entry in table.items():
+            deadline = table.deadline(where, entry)
+            if spelled(where):
+                self.table.put(where, entry, deadline)
+            else:
+                made = self.read(where, entry)
+                row = (made.value, deadline, made.created_at, self.tag)
+                self.table.put((view.spell(where),), row, deadline)
+        self.layout, self.mixed = None, True
+        self._show()
+
+
+class MemoryBackend(Backend):
+    """The entries of one region in the memory of this process."""
+
+    capabilities: ClassVar[Capability] = (
+        Capability.CLEAR | Capability.TAGS | Capability.COUNT | Capability.EXPIRY
+    )
+
+    def __init__(self, ttl: float, maxsize: int | None = None) -> None:
+        self.ttl = ttl
+        self._maxsize = maxsize
+        self._loose = Shelf(ttl=ttl, maxsize=maxsize)
+        self._shelves: WeakValueDictionary[str, Shelf] = WeakValueDictionary()
+        _regions.add(self)
+
+    def shelf(self, function: str) -> Shelf:
+        """Return the place of *function*, which lasts as long as somebody holds it."""
+        shelf = Shelf(ttl=self.ttl, maxsize=self._maxsize)
+        return self._shelves.setdefault(function, shelf)
+
+    def resize(self, maxsize: int | None) -> None:
+        """Bound the tables of all functions to *maxsize* entries each, or lift the bound."""
+        self._maxsize = maxsize
+        for shelf in self._all():
+            shelf.resize(maxsize)
+
+    def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:  # noqa: ARG002
+        shelf = self._shelf_of(key)
+        table, where = shelf.table, shelf.seek(key)
+        entry = table.entries.get(where)
+        if entry is None or time.time() >= table.deadline(where, entry):
+            return NO_VALUE
+        return shelf.read(where, entry)
+
+    def store(self, key: str, entry: CacheEntry, ttl: float, tag: str = "") -> None:
+        self._shelf_of(key).put(key, entry, entry.created_at + ttl, tag)
+
+    def delete(self, key: str) -> bool:
+        shelf = self._shelf_of(key)
+        return shelf.table.delete(shelf.seek(key))
+
+    def clear(self, tag: str | None = None) -> int:
+        return sum(shelf.clear(tag) for shelf in self._all())
+
+    def count(self, tag: str | None = None, function: str | None = None) -> int:
+        shelves = self._all() if function is None else [self._shelves.get(function)]
+        return sum(shelf.count(tag) for shelf in shelves if shelf is not None)
+
+    def close(self) -> None:
+        self.clear()
+
+    def _all(self) -> list[Shelf]:
+        return [self._loose, *self._shelves.values()]
+
+    def _shelf_of(self, key: str) -> Shelf:
+        return self._shelves.get(function_of(key)) or self._loose
+
+    def _after_fork(self) -> None:
+        for shelf in self._all():
+            shelf.table.flights.after_fork()
+
+
+class AsyncMemoryBackend(AsyncBackend):
+    """The same entries as those of a `MemoryBackend`, for asynchronous code."""
+
+    capabilities: ClassVar[Capability] = MemoryBackend.capabilities
+
+    def __init__(self, backend: MemoryBackend) -> None:
+        self.ttl = backend.ttl
+        self.plain = backend
+
+    async def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:
+        return self.plain.load(key, tag)
+
+    async def store(self, key: str, entry: CacheEntry, ttl: float, tag: str = "") -> None:
+        self.plain.store(key, entry, ttl, tag)
+
+    async def delete(self, key: str) -> bool:
+        return self.plain.delete(key)
+
+    async def clear(self, tag: str | None = None) -> int:
+        return self.plain.clear(tag)
+
+    async def count(self, tag: str | None = None, function: str | None = None) -> int:
+        return self.plain.count(tag, function)
+
+    async def close(self) -> None:
+        self.plain.close()
+
+
+def _after_fork() -> None:
+    for region in _regions:
+        region._after_fork()  # noqa: SLF001
+
+
+_regions: WeakSet[MemoryBackend] = WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

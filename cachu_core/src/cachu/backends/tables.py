@@ -1,0 +1,194 @@
+"""The entries of one function in memory: bounded if asked for, swept without a thread.
+
+One dict holds two kinds of entries. A call whose arguments are exact scalars is kept under its raw
+arguments, as `(value, stamp, *types)`, which is what the compiled wrappers read. Any other call is
+kept under the one-element tuple of its spelled key, as `(value, deadline, created_at, tag)`. A raw
+key is a scalar, or a tuple of none or at least two elements, so that the kinds never meet.
+
+Reading takes no lock. Entries are replaced at the end of the dict, so that as long as the clock
+goes forwards the oldest stand first, and what has expired is found without a search.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import islice, takewhile
+from math import inf
+
+from cachu.flights import Flights
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from typing import Any, TypeAlias
+
+    from cachu.flights import Flight
+
+    Entry: TypeAlias = tuple[Any, ...]
+
+# A call sweeps at most about this part of a table, which keeps it well under a millisecond.
+_SHARE = 512
+_LEAST = 256
+
+
+class Table:
+    """The entries of one function until they are cleared; then another table takes its place.
+
+    Attributes:
+        entries: What is cached.
+        flights: What is being computed.
+        lasting: Whether entries never expire. The stamp of a raw entry is then the time when it
+            was made, and otherwise the time when it expires.
+        maxsize: How many entries there may be, the least recently used going first; None for any.
+    """
+
+    __slots__ = (
+        "_countdown",
+        "_latest",
+        "_ordered",
+        "_position",
+        "entries",
+        "flights",
+        "lasting",
+        "maxsize",
+    )
+
+    entries: dict[Hashable, Entry]
+
+    def __init__(self, *, lasting: bool, maxsize: int | None) -> None:
+        self.lasting = lasting
+        self.maxsize = maxsize
+        self.flights = Flights()
+        self._countdown = _LEAST
+        self._latest = -inf
+        self._position = 0
+        if maxsize is None:
+            self.entries = {}
+        else:
+            from collections import OrderedDict
+
+            self.entries = OrderedDict()
+        self._ordered = maxsize is None
+
+    def deadline(self, key: Hashable, entry: Entry) -> float:
+        """Return when *entry* expires."""
+        return inf if self.lasting and not spelled(key) else entry[1]
+
+    def commit(self, key: Hashable, entry: Entry, deadline: float, flight: Flight) -> bool:
+        """Keep what *flight* brought home, unless it was overtaken; either way it has landed."""
+        with self.flights.lock:
+            kept = self.flights.under_way.get(key) is flight
+            if kept:
+                self._insert(key, entry, deadline)
+                del self.flights.under_way[key]
+        flight.land()
+        return kept
+
+    def refuse(self, key: Hashable, flight: Flight) -> None:
+        """Let *flight* land with nothing to keep; an older entry goes too."""
+        with self.flights.lock:
+            if self.flights.under_way.get(key) is flight:
+                self.entries.pop(key, None)
+        self.flights.land(key, flight)
+
+    def put(self, key: Hashable, entry: Entry, deadline: float) -> None:
+        """Keep *entry*, whatever is being computed for *key*."""
+        with self.flights.lock:
+            self._insert(key, entry, deadline)
+            self.flights.fence(key)
+
+    def delete(self, key: Hashable) -> bool:
+        """Forget the entry, fence off whoever computes it, and say whether it was there, fresh."""
+        with self.flights.lock:
+            entry = self.entries.pop(key, None)
+            self.flights.fence(key)
+        return entry is not None and time.time() < self.deadline(key, entry)
+
+    def touch(self, key: Hashable) -> None:
+        """Mark the entry as the one used last, in a bounded table."""
+        with self.flights.lock:
+            if key in self.entries:
+                self.entries.move_to_end(key)  # type: ignore[attr-defined]
+
+    def count(self) -> int:
+        """Count the fresh entries: at once, as long as the clock has only gone forwards."""
+        while self._ordered and self._sweep():
+            continue
+        if self._ordered:
+            return len(self.entries)
+        now = time.time()
+        return sum(now < self.deadline(*item) for item in self.items())
+
+    def count_tagged(self, tag: str, raw_tag: str) -> int:
+        """Count the fresh entries with *tag*, those with raw keys having *raw_tag*."""
+        return len(self._tagged(tag, raw_tag))
+
+    def delete_tagged(self, tag: str, raw_tag: str) -> int:
+        """Forget the entries with *tag*, and all that is being computed; say how many there were."""
+        with self.flights.lock:
+            self.flights.fence_all()
+            removed = [self.entries.pop(key) for key in self._tagged(tag, raw_tag)]
+        return len(removed)
+
+    def _tagged(self, tag: str, raw_tag: str) -> list[Hashable]:
+        now = time.time()
+        return [
+            key
+            for key, entry in self.items()
+            if now < self.deadline(key, entry) and tag == (entry[3] if spelled(key) else raw_tag)
+        ]
+
+    def items(self) -> list[tuple[Hashable, Entry]]:
+        """Return a copy of all that is here, stale or not."""
+        with self.flights.lock:
+            return list(self.entries.items())
+
+    def _insert(self, key: Hashable, entry: Entry, deadline: float) -> None:
+        entries = self.entries
+        if key in entries:
+            del entries[key]
+        entries[key] = entry
+        if deadline < self._latest:
+            self._ordered = False
+        else:
+            self._latest = deadline
+        if self.maxsize is not None:
+            while len(entries) > self.maxsize:
+                del entries[next(iter(entries))]
+        self._countdown -= 1
+        if self._countdown <= 0:
+            self._sweep_locked()
+
+    def _sweep(self) -> int:
+        with self.flights.lock:
+            return self._sweep_locked()
+
+    def _sweep_locked(self) -> int:
+        """Drop a bounded number of expired entries, the oldest first, and say how many."""
+        entries = self.entries
+        share = max(_LEAST, len(entries) // _SHARE)
+        self._countdown = share
+        now = time.time()
+        def stale(item: tuple[Hashable, Entry]) -> bool:
+            return now >= self.deadline(*item)
+
+        # Twice as many as were added since, so that sweeping outruns storing.
+        if self._ordered:
+            expired = [key for key, _ in islice(takewhile(stale, entries.items()), 2 * share)]
+        else:
+            if self._position >= len(entries):
+                self._position = 0
+            part = islice(entries.items(), self._position, self._position + 2 * share)
+            expired = [item[0] for item in part if stale(item)]
+            self._position += 2 * share - len(expired)
+        for key in expired:
+            del entries[key]
+        if not entries and self.maxsize is None:
+            self._ordered, self._latest = True, -inf
+        return len(expired)
+
+
+def spelled(key: Hashable) -> bool:
+    """Tell whether *key* is a spelled key, and not a raw one."""
+    return type(key) is tuple and len(key) == 1
+

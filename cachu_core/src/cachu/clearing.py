@@ -1,0 +1,164 @@
+"""What a clear reaches, and the clearing itself, in both colours.
+
+A clear names a backend, a time to live, a tag and a package, or leaves any of them open. This
+process knows the regions that it has used; a shared store also lists those of other processes.
+"""
+
+from __future__ import annotations
+
+from cachu import config, packages, plugins, regions
+from cachu.errors import CachuError, ConfigurationError
+from cachu.ttls import seconds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import timedelta
+
+    from cachu.backends import RegionName
+    from cachu.regions import LiveRegion
+
+ALL_PACKAGES = "*"
+# Their entries are in this process, which knows all their regions.
+_IN_PROCESS = ("memory", "null")
+
+
+class Scope:
+    """What is to be cleared; None leaves a part of it open.
+
+    Attributes:
+        tag: Only entries with this tag.
+        ttl: Only entries of this time to live, in seconds.
+        package: Only entries of this package; "*" for all.
+        backends: The backends to visit.
+    """
+
+    def __init__(
+        self,
+        tag: str | None,
+        backend: str | None,
+        ttl: float | timedelta | None,
+        package: str | None,
+    ) -> None:
+        if tag is not None and (not isinstance(tag, str) or not tag):
+            raise ConfigurationError(f"tag must be a non-empty str, or None for all, got {tag!r}")
+        self.tag = tag
+        self.ttl = None if ttl is None else seconds(ttl)
+        if package is None:
+            self.package = packages.caller_package()
+        else:
+            self.package = packages.named(package)
+        if backend is not None:
+            config.checked("backend", backend)
+        self._asked_for = backend
+
+    @property
+    def backends(self) -> list[str]:
+        """The backends to visit: the one that was named, or all that are installed."""
+        if self._asked_for is not None:
+            return [self._asked_for]
+        return sorted({*_IN_PROCESS, *self._used(), *plugins.installed()})
+
+    def skips(self, backend: str) -> bool:
+        """Whether a backend that fails is passed over: nobody here named or configured it."""
+        return self._asked_for is None and backend not in self._used()
+
+    def known(self, backend: str) -> list[LiveRegion]:
+        """Return the regions of *backend* that this process has used and that fit."""
+        return [
+            live
+            for live in regions.all_live()
+            if live.name == backend
+            and self._fits(live.region.package, live.region.key_prefix, live.region.ttl)
+        ]
+
+    def probe(self, backend: str) -> LiveRegion | None:
+        """Return a region through which *backend* lists the others, None for one in process."""
+        if backend in _IN_PROCESS:
+            return None
+        own = packages.caller_package() if self.package == ALL_PACKAGES else self.package
+        return regions.live(backend, own, 300.0 if self.ttl is None else self.ttl)
+
+    def listed(self, probe: LiveRegion, names: Iterable[RegionName]) -> Iterator[LiveRegion]:
+        """Return the regions that a store lists and that fit."""
+        for shared_package, key_prefix, ttl in names:
+            package = self._local_name(shared_package)
+            if package is not None and self._fits(package, key_prefix, ttl):
+                yield regions.live(
+                    probe.name, package, ttl, {"key_prefix": key_prefix}, shared_package
+                )
+
+    def _local_name(self, shared_package: str) -> str | None:
+        """Return what this process calls a package that a shared store lists."""
+        for package in (self.package, packages.package_of(None)):
+            if package != ALL_PACKAGES and packages.shared_name(package) == shared_package:
+                return package
+        return shared_package if self.package == ALL_PACKAGES else None
+
+    def _fits(self, package: str, key_prefix: str, ttl: float) -> bool:
+        if self.package not in (ALL_PACKAGES, package):
+            return False
+        if self.ttl not in (None, ttl):
+            return False
+        # What another program prefixes its keys with is not known here.
+        elsewhere = self.package == ALL_PACKAGES and package not in config.get_all_configs()
+        return elsewhere or key_prefix == config.get_config(package).key_prefix
+
+    def _used(self) -> set[str]:
+        configured = {settings.backend for settings in config.get_all_configs().values()}
+        return configured | {live.name for live in regions.all_live()}
+
+
+def clear(scope: Scope) -> int:
+    """Clear what *scope* names and return how much that was, -1 if nobody counted."""
+    removed = []
+    for backend in scope.backends:
+        try:
+            reached = _distinct(scope.known(backend))
+            probe = scope.probe(backend)
+            if probe is not None:
+                reached |= _distinct(scope.listed(probe, probe.backend.regions()))
+            removed += [live.clear(scope.tag) for live in reached.values()]
+        except (CachuError, OSError) as error:
+            if not scope.skips(backend):
+                raise
+            _passed_over(backend, error)
+    return _total(removed)
+
+
+async def clear_async(scope: Scope) -> int:
+    """Clear as `clear` does, in asynchronous code."""
+    removed = []
+    for backend in scope.backends:
+        try:
+            reached = _distinct(scope.known(backend))
+            probe = scope.probe(backend)
+            if probe is not None:
+                names = await probe.async_backend.regions()
+                reached |= _distinct(scope.listed(probe, names))
+            removed += [await live.clear_async(scope.tag) for live in reached.values()]
+        except (CachuError, OSError) as error:
+            if not scope.skips(backend):
+                raise
+            _passed_over(backend, error)
+    return _total(removed)
+
+
+def _distinct(found: Iterable[LiveRegion]) -> dict[object, LiveRegion]:
+    """Leave one view of each region: functions with options of their own have others."""
+    distinct: dict[object, LiveRegion] = {}
+    for live in found:
+        distinct.setdefault((live.name, live.region.identity), live)
+    return distinct
+
+
+def _total(removed: list[int]) -> int:
+    return -1 if -1 in removed else sum(removed)
+
+
+def _passed_over(backend: str, error: Exception) -> None:
+    import logging
+
+    logging.getLogger("cachu").debug(
+        "The %s backend was passed over by a clear, nobody uses it here: %s", backend, error
+    )

@@ -1,0 +1,200 @@
+"""Single-flight: of all callers of one cold key, one runs the function and the others wait.
+
+A flight is a computation under way. The first caller of a key leads it; threads and tasks that
+come later wait for it to land and then look again. Whoever deletes, sets or refreshes the key
+meanwhile takes the flight's place, so that it can no longer store what it brings home.
+"""
+
+from __future__ import annotations
+
+import time
+from _thread import RLock, allocate_lock, get_ident
+from contextvars import ContextVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Hashable
+    from typing import Final, TypeAlias
+
+    Waker: TypeAlias = Callable[[], None]
+
+# The flights that the current task or thread leads: it must never wait for one of them, not even
+# in a task or a worker thread that it started itself.
+leading: Final[ContextVar[tuple[Flight, ...]]] = ContextVar("cachu_leading", default=())
+
+_parked: Final[set[Waker]] = set()
+_guard: Final = allocate_lock()
+# Waits are cut to what every operating system accepts, in seconds.
+_LONGEST: Final = 1e6
+
+
+class Flight:
+    """One computation under way.
+
+    Attributes:
+        owner: The identifier of the thread that leads it.
+        loop: The event loop that leads it, None for a plain call.
+        landed: Whether there is nothing left to wait for.
+    """
+
+    owner: int
+    loop: AbstractEventLoop | None = None
+    landed = False
+    _wakers: list[Waker] | None = None
+
+    def again(self) -> Flight:
+        """Return a flight of the same leader that nobody waits for yet."""
+        flight = Flight()
+        flight.owner, flight.loop = self.owner, self.loop
+        return flight
+
+    def is_ours(self) -> bool:
+        """Tell whether waiting would be waiting for oneself: a recursion, in plain code."""
+        return self.owner == get_ident() or self in leading.get()
+
+    def is_ours_async(self) -> bool:
+        """Tell whether waiting would be waiting for oneself, in asynchronous code."""
+        return (self.loop is None and self.owner == get_ident()) or self in leading.get()
+
+    def land(self) -> None:
+        """Wake everybody who waits; they look again, and one of them may lead the next flight."""
+        self.landed = True
+        # A waiter adds itself before it looks at `landed`, so that none is left behind.
+        for wake in self._wakers or ():
+            wake()
+
+    def wait(self, deadline: float) -> bool:
+        """Block this thread until the flight lands.
+
+        Args:
+            deadline: When to give up, on the clock of `time.time`, in seconds.
+
+        Returns:
+            Whether it has landed. If not, the caller computes by itself.
+        """
+        from threading import Event  # whoever waits for a thread has it loaded
+
+        gate = Event()
+        wake = gate.set
+        self._park(wake)
+        try:
+            while not self.landed:
+                left = min(deadline - time.time(), _LONGEST)
+                if left <= 0 or not gate.wait(left):
+                    return self.landed
+                gate.clear()
+            return True
+        finally:
+            self._leave(wake)
+
+    async def wait_async(self, deadline: float) -> bool:
+        """Suspend this task until the flight lands; otherwise as `wait`."""
+        from asyncio import get_running_loop
+
+        loop, here = get_running_loop(), get_ident()
+        gate = loop.create_future()
+
+        def open_gate() -> None:
+            if not gate.done():
+                gate.set_result(None)
+
+        def wake() -> None:
+            if get_ident() == here:
+                open_gate()
+            elif not loop.is_closed():
+                loop.call_soon_threadsafe(open_gate)
+
+        self._park(wake)
+        try:
+            while not self.landed:
+                left = min(deadline - time.time(), _LONGEST)
+                if left <= 0:
+                    return False
+                alarm = loop.call_later(left, open_gate)
+                began = loop.time()
+                try:
+                    await gate
+                finally:
+                    alarm.cancel()
+                # A clock that stands still must not keep anybody waiting for ever.
+                if loop.time() - began >= left:
+                    return self.landed
+                gate = loop.create_future()
+            return True
+        finally:
+            self._leave(wake)
+
+    def _park(self, wake: Waker) -> None:
+        with _guard:
+            if self._wakers is None:
+                self._wakers = []
+            self._wakers.append(wake)
+            _parked.add(wake)
+
+    def _leave(self, wake: Waker) -> None:
+        with _guard:
+            _parked.discard(wake)
+
+
+class Flights:
+    """What is being computed, by key.
+
+    Attributes:
+        under_way: The flight of each key; `setdefault` makes its caller the leader or finds one.
+        lock: Held while flights are removed, and by whoever stores what one brought home.
+        landings: How many have landed, so that a caller can tell if one did since it looked.
+    """
+
+    __slots__ = ("landings", "lock", "under_way")
+
+    def __init__(self) -> None:
+        self.under_way: dict[Hashable, Flight] = {}
+        # Reentrant, because a value that is dropped may run code of its own that caches.
+        self.lock = RLock()
+        self.landings = 0
+
+    def overtake(self, key: Hashable, flight: Flight, leader: Flight | None = None) -> None:
+        """Put *flight* in the place of whoever computes *key*, or only in that of *leader*."""
+        with self.lock:
+            overtaken = self.under_way.get(key)
+            if leader is not None and overtaken is not leader:
+                return
+            self.under_way[key] = flight
+        if overtaken is not None:
+            overtaken.land()
+
+    def land(self, key: Hashable, flight: Flight) -> None:
+        """End *flight*, which may have been overtaken."""
+        with self.lock:
+            if self.under_way.get(key) is flight:
+                del self.under_way[key]
+            self.landings += 1
+        flight.land()
+
+    def fence(self, key: Hashable) -> None:
+        """Keep whoever computes *key* now from storing it."""
+        overtaken = self.under_way.pop(key, None)
+        if overtaken is not None:
+            overtaken.land()
+
+    def fence_all(self) -> None:
+        """Keep everybody who computes anything now from storing it."""
+        with self.lock:
+            overtaken = list(self.under_way.values())
+            self.under_way.clear()
+        for flight in overtaken:
+            flight.land()
+
+    def after_fork(self) -> None:
+        """Forget, in a child process, the threads of its parent: they lead and hold nothing."""
+        self.under_way = {}
+        self.lock = RLock()
+
+
+def nudge() -> None:
+    """Have everybody who waits look at the clock again; for clocks that were moved by hand."""
+    with _guard:
+        parked = list(_parked)
+    for wake in parked:
+        wake()

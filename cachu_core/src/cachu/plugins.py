@@ -1,0 +1,349 @@
+"""Finds plugins by name, and loads each one when it is first asked for.
+
+What ships with the core is found without looking at what is installed, and nothing that is broken
+disturbs those who do not ask for it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _thread import allocate_lock
+
+from cachu.errors import (
+    BrokenPluginError,
+    PluginConflictError,
+    UnknownPluginError,
+)
+from cachu.settings import Settings, did_you_mean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from importlib.metadata import EntryPoint
+
+    import pluggy
+
+GROUP = "cachu"
+
+_KINDS = {
+    "cachu_make_backend": "backend",
+    "cachu_make_async_backend": "asynchronous backend",
+    "cachu_make_key_serializer": "key serializer",
+    "cachu_make_value_serializer": "value serializer",
+    "cachu_make_lock_provider": "lock provider",
+}
+_BUILT_IN_KINDS = {
+    "memory": ("cachu_make_backend", "cachu_make_async_backend"),
+    "null": ("cachu_make_backend", "cachu_make_async_backend"),
+    "digest": ("cachu_make_key_serializer",),
+    "text": ("cachu_make_key_serializer",),
+    "pickle": ("cachu_make_value_serializer",),
+    "json": ("cachu_make_value_serializer",),
+    "thread": ("cachu_make_lock_provider",),
+}
+BUILT_IN = dict.fromkeys(_BUILT_IN_KINDS, "cachu.backends.builtin")
+"""The plugins that ship with the core, and the module of each."""
+KNOWN = {
+    "file": "pip install cachu-file",
+    "redis": 'pip install "cachu[redis]"',
+    "diskcache": 'pip install "cachu[diskcache]"',
+    "msgpack": 'pip install "cachu[msgpack]"',
+}
+"""The plugins that ship beside the core, and how to install each."""
+
+_lock = allocate_lock()
+_manager: pluggy.PluginManager | None = None
+_plugins: dict[str, object] = {}  # what was loaded or registered, by name
+_scan: tuple[list[str], dict[str, list[EntryPoint]]] | None = None
+
+
+def manager() -> pluggy.PluginManager:
+    """Return the process's plugin manager, made on first use with what ships with the core."""
+    global _manager  # noqa: PLW0603  one per process
+    if _manager is None:
+        from importlib import import_module
+
+        import pluggy
+
+        from cachu import hookspecs
+
+        made = pluggy.PluginManager(GROUP)
+        made.add_hookspecs(hookspecs)
+        for module in sorted(set(BUILT_IN.values())):
+            made.register(import_module(module), name=module)
+        made.check_pending()
+        with _lock:
+            if _manager is None:
+                _manager = made
+    return _manager
+
+
+def make(hook: str, name: str, region: object) -> object:
+    """Have the plugin called `name` make something for a region.
+
+    Args:
+        hook: The hook to call, such as `cachu_make_backend`.
+        name: What was asked for; its plugin is loaded if need be.
+        region: The region, passed on to the hook.
+
+    Returns:
+        What the plugin made.
+
+    Raises:
+        UnknownPluginError: If there is no such plugin, or it makes no such thing.
+        PluginConflictError: If two distributions provide it.
+        BrokenPluginError: If it cannot be loaded.
+    """
+    made = optional(hook, name, region)
+    if made is None:
+        raise _not_a(name, hook)
+    return made
+
+
+def optional(hook: str, name: str, region: object) -> object | None:
+    """Do as `make` does, but return None where the plugin makes no such thing."""
+    ensure(name)
+    made: object | None = getattr(manager().hook, hook)(name=name, region=region)
+    return made
+
+
+def settings_of(name: str) -> type[Settings] | None:
+    """Return the settings class of a plugin.
+
+    Args:
+        name: The plugin's name; it is loaded if need be.
+
+    Returns:
+        The class, or None if the plugin has no options.
+
+    Raises:
+        UnknownPluginError: If there is no such plugin.
+        PluginConflictError: If two distributions provide it.
+        BrokenPluginError: If it cannot be loaded, or declares no settings of its own.
+    """
+    ensure(name)
+    try:
+        return _own_settings(name, manager().hook.cachu_settings(name=name))
+    except Exception as error:
+        entries = _entries(fresh=False).get(name)
+        origin = _origin(entries[0]) if entries else "this application"
+        raise _broken(name, origin, error) from error
+
+
+def ensure(name: str, *hooks: str) -> None:
+    """Load the plugin called `name`, unless it is there already.
+
+    Args:
+        name: The name that was asked for.
+        *hooks: If given, the plugin must implement one of these.
+
+    Raises:
+        UnknownPluginError: If there is no such plugin, or it implements none of `hooks`.
+        PluginConflictError: If two distributions provide it.
+        BrokenPluginError: If it cannot be loaded.
+    """
+    if name in BUILT_IN:
+        if hooks and not set(hooks) & set(_BUILT_IN_KINDS[name]):
+            raise _not_a(name, hooks[0])
+        return
+    if name not in _plugins:
+        entry = _find(name)
+        origin = _origin(entry)
+        try:
+            plugin = entry.load()  # not under the lock: an import may wait for another thread's
+        except Exception as error:
+            raise _broken(name, origin, error) from error
+        with _guarded():
+            if name not in _plugins:
+                _add(plugin, name, origin)
+    if hooks:
+        implemented = manager().get_hookcallers(_plugins[name]) or []
+        if not {caller.name for caller in implemented} & set(hooks):
+            raise _not_a(name, hooks[0])
+
+
+def register(plugin: object, name: str | None = None) -> str:
+    """Register a plugin of the application's own, without an entry point.
+
+    Args:
+        plugin: A module or an object that implements hooks.
+        name: What to call it in `configure(backend=...)`. A plugin that only wraps other plugins'
+            hooks (`@hookimpl(wrapper=True)`) needs none, and is called as pluggy would call it.
+
+    Returns:
+        The name, for `unregister`.
+
+    Raises:
+        PluginConflictError: If there is a plugin of that name already.
+        BrokenPluginError: If it implements a hook that does not exist, or with the wrong arguments.
+    """
+    name = name or manager().get_canonical_name(plugin)
+    with _guarded():
+        if name in BUILT_IN or name in _plugins:
+            raise PluginConflictError(
+                f"A cachu plugin called {name!r} is registered already. Choose another name, or "
+                "wrap its hooks with @hookimpl(wrapper=True)."
+            )
+        _add(plugin, name, "this application")
+    return name
+
+
+def unregister(name: str) -> None:
+    """Forget a plugin that was registered or loaded; an installed one comes back when asked for.
+
+    Args:
+        name: What `register` returned.
+
+    Raises:
+        UnknownPluginError: If no such plugin is registered.
+    """
+    with _guarded():
+        if name not in _plugins:
+            raise UnknownPluginError(f"No cachu plugin called {name!r} is registered.")
+        plugin = _plugins.pop(name)
+        if not any(other is plugin for other in _plugins.values()):
+            manager().unregister(plugin)
+
+
+def installed() -> dict[str, str]:
+    """List the plugins that installed distributions provide, without loading any.
+
+    Returns:
+        `"distribution version"` by plugin name; where several provide one name, all of them.
+    """
+    return {
+        name: ", ".join(sorted({_origin(entry) for entry in entries}))
+        for name, entries in sorted(_entries(fresh=True).items())
+    }
+
+
+def prefix(name: str) -> str:
+    """Return what all options of the plugin called `name` begin with."""
+    return name.replace(".", "_").replace("-", "_") + "_"
+
+
+def owner(option: str) -> str | None:
+    """Find the plugin that an option belongs to: the longest name that the option begins with.
+
+    Args:
+        option: The option's name.
+
+    Returns:
+        The name of a plugin that is installed, registered or known; None if there is none.
+    """
+    for name in BUILT_IN:
+        if option.startswith(prefix(name)):
+            declared = settings_of(name)
+            if declared is not None and option in declared.options():
+                return name
+    for fresh in (False, True):
+        names = {*BUILT_IN, *KNOWN, *_plugins, *_entries(fresh=fresh)}
+        owners = [name for name in names if option.startswith(prefix(name))]
+        if owners:
+            return max(owners, key=len)
+    return None
+
+
+def _find(name: str) -> EntryPoint:
+    entries = _entries(fresh=False).get(name) or _entries(fresh=True).get(name)
+    if not entries:
+        raise _unknown(name)
+    origins = sorted({_origin(entry) for entry in entries})
+    if len(origins) > 1:
+        raise PluginConflictError(
+            f"More than one distribution provides the cachu plugin {name!r}: {', '.join(origins)}. "
+            "Uninstall all but one."
+        )
+    return entries[0]
+
+
+def _entries(*, fresh: bool) -> dict[str, list[EntryPoint]]:
+    """Scan what is installed; an old scan will do if `sys.path` is still the same."""
+    global _scan  # noqa: PLW0603  the last scan
+    if fresh or _scan is None or _scan[0] != sys.path:
+        from importlib.metadata import entry_points
+
+        found: dict[str, list[EntryPoint]] = {}
+        for entry in entry_points(group=GROUP):
+            found.setdefault(entry.name, []).append(entry)
+        _scan = (list(sys.path), found)
+    return _scan[1]
+
+
+def _add(plugin: object, name: str, origin: str) -> None:
+    pm = manager()
+    try:
+        if not pm.is_registered(plugin):  # one module may serve several names
+            pm.register(plugin, name=name)
+        _check_hooks(plugin)
+    except Exception as error:
+        if pm.is_registered(plugin):
+            pm.unregister(plugin)
+        raise _broken(name, origin, error) from error
+    _plugins[name] = plugin
+
+
+def _check_hooks(plugin: object) -> None:
+    for caller in manager().get_hookcallers(plugin) or []:
+        if not caller.has_spec() and not all(
+            impl.optionalhook for impl in caller.get_hookimpls() if impl.plugin is plugin
+        ):
+            hint = did_you_mean(caller.name, [*_KINDS, "cachu_settings"])
+            raise LookupError(f"cachu has no hook {caller.name!r}.{hint}")
+
+
+def _own_settings(name: str, declared: object) -> type[Settings] | None:
+    if declared is None:
+        return None
+    if not (isinstance(declared, type) and issubclass(declared, Settings)):
+        raise TypeError(f"cachu_settings must return a subclass of Settings, not {declared!r}")
+    for option in declared.options():
+        if not option.startswith(prefix(name)):
+            raise ValueError(f"its option {option!r} does not begin with {prefix(name)!r}")
+    return declared
+
+
+def _unknown(name: str) -> UnknownPluginError:
+    there = {*BUILT_IN, *_plugins, *_entries(fresh=False)}
+    if name in KNOWN:
+        return UnknownPluginError(
+            f"The cachu plugin {name!r} is not installed. Install it with: {KNOWN[name]}"
+        )
+    close = did_you_mean(name, there | set(KNOWN))
+    for known, command in KNOWN.items():
+        if known not in there and f"{known!r}" in close:
+            close += f" Install it with: {command}."
+    return UnknownPluginError(
+        f"No cachu plugin is called {name!r}.{close} Available: {', '.join(sorted(there))}."
+    )
+
+
+def _not_a(name: str, hook: str) -> UnknownPluginError:
+    kind = _KINDS.get(hook, hook)
+    others = sorted(each for each, hooks in _BUILT_IN_KINDS.items() if hook in hooks)
+    known = f" Built in are: {', '.join(others)}." if others else ""
+    return UnknownPluginError(f"The cachu plugin {name!r} has no {kind}.{known}")
+
+
+def _broken(name: str, origin: str, error: Exception) -> BrokenPluginError:
+    reason = f"{type(error).__name__}: {error}"
+    return BrokenPluginError(f"The cachu plugin {name!r} from {origin} failed to load: {reason}")
+
+
+def _origin(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+
+
+def _guarded() -> AbstractContextManager[object]:
+    manager()  # made first, for it takes the lock itself
+    return _lock
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603  a forked child must not wait for a thread that it does not have
+    _lock = allocate_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,113 @@
+"""What a decorator was told, and every decision that follows from it; no I/O, no clock."""
+
+from __future__ import annotations
+
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+
+from cachu.entries import NO_VALUE
+from cachu.errors import UncacheableResultError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from cachu.entries import CacheEntry
+
+_USED_UP = {
+    GeneratorType: "a generator",
+    AsyncGeneratorType: "an async generator",
+    CoroutineType: "a coroutine",
+}
+
+
+class Policy:
+    """The options of one cached function.
+
+    Attributes:
+        ttl: Time to live, in seconds; `math.inf` for ever, zero or less for "do not store".
+        tag: The tag of its entries, empty for none.
+        cache_if: Says whether a result is kept; None keeps all.
+        validate: Says whether an entry is still good; None trusts all.
+        copy: Whether each caller gets a copy of its own.
+        failures: How often `cache_if`, `validate` or a copy raised, by name.
+    """
+
+    __slots__ = ("_label", "cache_if", "copy", "failures", "tag", "ttl", "validate")
+
+    def __init__(
+        self,
+        label: str,
+        ttl: float,
+        tag: str,
+        cache_if: Callable[[Any], object] | None,
+        validate: Callable[[CacheEntry], object] | None,
+        *,
+        copy: bool,
+    ) -> None:
+        self._label = label
+        self.ttl = ttl
+        self.tag = tag
+        self.cache_if = cache_if
+        self.validate = validate
+        self.copy = copy
+        self.failures: dict[str, int] = {}
+
+    def keep(self, value: Any) -> Any:
+        """Return what is stored of a result, `NO_VALUE` if it is not to be stored.
+
+        Raises:
+            UncacheableResultError: If only its first user could consume it.
+        """
+        if type(value) in _USED_UP:
+            self.refuse_used_up(value)
+        if self.cache_if is not None:
+            try:
+                wanted = self.cache_if(value)
+            except Exception:
+                self._failed("cache_if", "the result is returned, but not stored")
+                return NO_VALUE
+            if not wanted:
+                return NO_VALUE
+        if not self.copy:
+            return value
+        try:
+            return self.lend(value)
+        except Exception:
+            self._failed("copy", "the result is returned, but not stored")
+            return NO_VALUE
+
+    def refuse_used_up(self, value: object) -> None:
+        """Raise `UncacheableResultError` for what only its first user could consume."""
+        if type(value) in _USED_UP:
+            raise UncacheableResultError(
+                f"{self._label} returned {_USED_UP[type(value)]}, which only its first user could "
+                "consume; return a list, or cache the function that consumes it"
+            )
+
+    def accepts(self, entry: CacheEntry) -> bool:
+        """Decide whether a fresh entry may be used."""
+        if self.validate is None:
+            return True
+        try:
+            return bool(self.validate(entry))
+        except Exception:
+            self._failed("validate", "the entry is not used")
+            return False
+
+    def lend(self, value: Any) -> Any:
+        """Return what one caller gets of a value that several share."""
+        if not self.copy:
+            return value
+        from copy import deepcopy
+
+        return deepcopy(value)
+
+    def _failed(self, callback: str, outcome: str) -> None:
+        self.failures[callback] = self.failures.get(callback, 0) + 1
+        if self.failures[callback] == 1:
+            import logging
+
+            logging.getLogger("cachu").exception(
+                "%s of %s raised; %s. Further ones are only counted.", callback, self._label, outcome
+            )

@@ -1,0 +1,336 @@
+"""Finds the live backends of a region, and makes them when they are first needed.
+
+A region is what one package keeps with one key prefix and one time to live. Plain and asynchronous
+code get two views of one store.
+"""
+
+from __future__ import annotations
+
+from _thread import RLock
+from types import MappingProxyType
+
+from cachu import config, packages, plugins
+from cachu.backends import AsyncBackend, Backend
+from cachu.backends.stores import AsyncStore, Store
+from cachu.errors import BrokenPluginError, ConfigurationError
+from cachu.flights import Flights
+from cachu.ttls import seconds, spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from datetime import timedelta
+    from typing import Any, Final
+
+    from cachu.config import Config
+    from cachu.keys.serializers import KeySerializer
+    from cachu.locks import LockProvider
+
+    Identity = tuple[str, str, float]
+
+_lock: Final = RLock()
+_live: Final[dict[tuple[Any, ...], LiveRegion]] = {}
+_retired: Final[list[LiveRegion]] = []
+
+
+class Region:
+    """What one package keeps with one key prefix and one time to live.
+
+    Attributes:
+        package: The package.
+        ttl: Time to live, in seconds; `math.inf` for ever.
+        config: The settings of the package.
+        shared_package: What the package is called in a store that other programs see.
+    """
+
+    __slots__ = ("config", "package", "shared_package", "ttl")
+
+    def __init__(
+        self, package: str, ttl: float, settings: Config, shared_package: str | None = None
+    ) -> None:
+        self.package = package
+        self.ttl = ttl
+        self.config = settings
+        self.shared_package = shared_package or packages.shared_name(package)
+
+    @property
+    def key_prefix(self) -> str:
+        """The key prefix that is configured."""
+        return self.config.key_prefix
+
+    @property
+    def identity(self) -> Identity:
+        """What tells this region from all others of this process."""
+        return self.shared_package, self.key_prefix, self.ttl
+
+    @property
+    def namespace(self) -> str:
+        """What tells this region from all others in a shared store: printable, without spaces."""
+        package = packages.escape(self.shared_package)
+        return f"{package}:{packages.escape(self.key_prefix)}:{spell(self.ttl)}"
+
+    def __repr__(self) -> str:
+        return f"<Region {self.namespace}>"
+
+
+class LiveRegion:
+    """The backends of one region, made when they are asked for.
+
+    Attributes:
+        name: The name of the backend.
+        region: The region.
+        flights: What is being computed in this process, for backends that keep bytes.
+    """
+
+    def __init__(self, name: str, region: Region) -> None:
+        self.name = name
+        self.region = region
+        self.flights = Flights()
+        self._made: dict[str, Any] = {}
+
+    @property
+    def backend(self) -> Backend:
+        """The backend for plain code."""
+        return self._once("backend", self._make_backend)
+
+    @property
+    def async_backend(self) -> AsyncBackend:
+        """The backend for asynchronous code."""
+        return self._once("async_backend", self._make_async_backend)
+
+    def clear(self, tag: str | None) -> int:
+        """Clear the region; what is being computed now will not be kept."""
+        self.flights.fence_all()
+        return self.backend.clear(tag)
+
+    async def clear_async(self, tag: str | None) -> int:
+        """Clear the region, in asynchronous code."""
+        self.flights.fence_all()
+        return await self.async_backend.clear(tag)
+
+    def close(self) -> None:
+        """Close what plain code used."""
+        backend = self._made.pop("backend", None)
+        if backend is not None:
+            backend.close()
+
+    async def close_async(self) -> None:
+        """Close what asynchronous code used."""
+        backend = self._made.pop("async_backend", None)
+        if backend is not None:
+            await backend.close()
+
+    def _once(self, what: str, make: Callable[[], Any]) -> Any:
+        if what not in self._made:
+            with _lock:
+                if what not in self._made:
+                    self._made[what] = make()
+        return self._made[what]
+
+    def _store(self) -> Any:
+        return self._once("plain", lambda: self._ask("cachu_make_backend", (Store, Backend)))
+
+    def _async_store(self) -> Any:
+        kinds = (AsyncStore, AsyncBackend)
+        return self._once("asynchronous", lambda: self._ask("cachu_make_async_backend", kinds))
+
+    def _ask(self, hook: str, kinds: tuple[type, ...]) -> Any:
+        made = plugins.optional(hook, self.name, self.region)
+        if made is not None and not isinstance(made, kinds):
+            expected = " or ".join(kind.__name__ for kind in kinds)
+            raise BrokenPluginError(
+                f"{hook} of the plugin {self.name!r} must return a {expected}, not {made!r}"
+            )
+        return made
+
+    def _make_backend(self) -> Backend:
+        made = self._store()
+        if made is None:
+            other = self._async_store()
+            if isinstance(other, AsyncStore):
+                from cachu.backends.bridges import LoopedStore
+
+                made = LoopedStore(other)
+            else:
+                raise self._absent("sync", "async")
+        if isinstance(made, Store):
+            from cachu.backends.stored import StoreBackend
+
+            made = StoreBackend(made, *self._packing())
+        made.ttl = self.region.ttl
+        return made  # type: ignore[no-any-return]
+
+    def _make_async_backend(self) -> AsyncBackend:
+        made = self._async_store()
+        if made is None:
+            other = self._store()
+            if isinstance(other, Store):
+                from cachu.backends.bridges import ThreadedStore
+
+                made = ThreadedStore(other)
+            else:
+                raise self._absent("async", "sync")
+        if isinstance(made, AsyncStore):
+            from cachu.backends.stored import AsyncStoreBackend
+
+            made = AsyncStoreBackend(made, *self._packing())
+        made.ttl = self.region.ttl
+        return made  # type: ignore[no-any-return]
+
+    def _packing(self) -> tuple[Any, ...]:
+        from cachu.serializers.envelope import Codec
+
+        settings = self.region.config
+        key = settings.secret_key
+        serializer, name = settings.serializer, type(settings.serializer).__qualname__
+        if isinstance(serializer, str):
+            name = serializer
+            serializer = plugins.make("cachu_make_value_serializer", name, self.region)  # type: ignore[assignment]
+        codec = Codec(serializer, name, key.encode() if isinstance(key, str) else key)  # type: ignore[arg-type]
+        label = f"the {self.name} backend"
+        return codec, label, self.region.ttl, self._locks(), settings.lock_timeout
+
+    def _locks(self) -> LockProvider | None:
+        lock = self.region.config.lock
+        if isinstance(lock, str):
+            return plugins.make("cachu_make_lock_provider", lock, self.region)  # type: ignore[return-value]
+        if lock is not None:
+            return lock
+        return plugins.optional("cachu_make_lock_provider", self.name, self.region)  # type: ignore[return-value]
+
+    def _absent(self, missing: str, present: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"the {self.name!r} backend has no {missing} side, only an {present} Backend; its "
+            "plugin must provide both, or a Store, which cachu can bridge"
+        )
+
+
+def live(
+    name: str,
+    package: str,
+    ttl: float,
+    overrides: Mapping[str, Any] = MappingProxyType({}),
+    shared_package: str | None = None,
+) -> LiveRegion:
+    """Return the live region of *package* on the backend called *name*, as configured now.
+
+    Functions with options of their own get a view of their own; the entries are the same.
+    """
+    settings = config.get_config(package).overridden(overrides)
+    region = Region(package, ttl, settings, shared_package)
+    own = tuple(
+        (option, value if isinstance(value, (str, float)) else id(value))
+        for option, value in sorted(overrides.items())
+    )
+    place = (name, region.identity, own)
+    found = _live.get(place)
+    if found is not None and found.region.config == settings:
+        return found
+    with _lock:
+        found = _live.get(place)
+        if found is None or found.region.config != settings:
+            if found is not None:
+                # Calls that are under way may still use it, so it is closed with the rest.
+                _retired.append(found)
+            found = _live[place] = LiveRegion(name, region)
+    return found
+
+
+def key_serializer(spec: object, region: Region) -> KeySerializer:
+    """Return the key serializer that *spec*, a name or the thing itself, stands for."""
+    if isinstance(spec, str):
+        return plugins.make("cachu_make_key_serializer", spec, region)  # type: ignore[return-value]
+    return spec  # type: ignore[return-value]
+
+
+def all_live() -> list[LiveRegion]:
+    """Return the regions that this process has used, of all packages and backends."""
+    with _lock:
+        return list(_live.values())
+
+
+def get_backend(
+    backend: str | None = None,
+    ttl: float | timedelta | None = 300,
+    package: str | None = None,
+) -> Backend:
+    """Return the backend of a region, to reach cached values directly.
+
+    Args:
+        backend: Its name, by default the package's configured one.
+        ttl: The time to live of the region, as given to `@cache`: seconds, a `timedelta`, or None
+            for the entries that never expire. 300 by default.
+        package: The package, by default the calling one.
+
+    Returns:
+        A view of the same entries that cached functions of that package, backend and ttl use.
+
+    Raises:
+        ConfigurationError: If the backend is unknown, or the ttl is not positive.
+        PluginError: If its plugin cannot be loaded.
+    """
+    return _region_for(backend, ttl, package).backend
+
+
+def get_async_backend(
+    backend: str | None = None,
+    ttl: float | timedelta | None = 300,
+    package: str | None = None,
+) -> Coroutine[Any, Any, AsyncBackend]:
+    """Return, when awaited, the backend of a region for asynchronous code; see `get_backend`."""
+    found = _region_for(backend, ttl, package)
+
+    async def made() -> AsyncBackend:
+        return found.async_backend
+
+    return made()
+
+
+def clear_backends() -> None:
+    """Close what the backends hold open and drop what is in memory; shared data stays.
+
+    Cached functions go on working: their next call opens what it needs.
+    """
+    for region in _forget():
+        region.close()
+    from cachu.backends.bridges import stop_private_loop
+
+    stop_private_loop()
+
+
+async def clear_async_backends() -> None:
+    """Close and drop as `clear_backends` does, for both colours, in asynchronous code."""
+    regions = _forget()
+    for region in regions:
+        await region.close_async()
+        region.close()
+
+
+def follow(callback: Callable[[], None]) -> None:
+    """Have *callback* called when all live regions were let go of."""
+    _followers.append(callback)
+
+
+_followers: Final[list[Callable[[], None]]] = []
+
+
+def _forget() -> list[LiveRegion]:
+    with _lock:
+        regions = [*_live.values(), *_retired]
+        _live.clear()
+        _retired.clear()
+    for callback in _followers:
+        callback()
+    return regions
+
+
+def _region_for(
+    backend: str | None, ttl: float | timedelta | None, package: str | None
+) -> LiveRegion:
+    owner = packages.caller_package() if package is None else packages.named(package)
+    life = seconds(ttl)
+    if life <= 0:
+        raise ConfigurationError(f"a region's ttl must be positive, got {ttl!r}")
+    name = config.get_config(owner).backend if backend is None else backend
+    config.checked("backend", name)
+    return live(name, owner, life)

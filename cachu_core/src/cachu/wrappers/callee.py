@@ -1,0 +1,57 @@
+"""The function behind a wrapper, as its call path sees it."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from cachu.keys.spelling import Spelling
+    from cachu.policies import Policy
+    from cachu.wrappers.parameters import Parameters
+
+
+class Counters:
+    """What a function counts besides the hits that its wrapper counts by itself.
+
+    Adding one to an attribute is never interrupted between reading and writing it, so that no
+    count is lost among threads and no lock is needed.
+    """
+
+    __slots__ = ("hits", "misses")
+
+    def __init__(self) -> None:
+        self.hits = 0
+        self.misses = 0
+
+
+class Callee:
+    """The function behind a wrapper, under one configuration.
+
+    Attributes:
+        function: The decorated function itself.
+        parameters: What it takes.
+        policy: What its decorator was told.
+        spelling: How its keys are spelled.
+        counters: Its statistics, which outlive every configuration.
+        lock_timeout: Seconds that a caller waits for another's computation.
+    """
+
+    __slots__ = ("counters", "function", "lock_timeout", "parameters", "policy", "spelling")
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        parameters: Parameters,
+        policy: Policy,
+        spelling: Spelling,
+        counters: Counters,
+        lock_timeout: float,
+    ) -> None:
+        self.function = function
+        self.parameters = parameters
+        self.policy = policy
+        self.spelling = spelling
+        self.counters = counters
+        self.lock_timeout = lock_timeout

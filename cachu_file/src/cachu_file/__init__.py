@@ -1,0 +1,1 @@
+"""File backends for cachu: `file` and `diskcache`."""

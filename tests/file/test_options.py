@@ -1,0 +1,71 @@
+"""The options of the file backends, and what using a store that is not there yet says."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+import cachu
+from cachu.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(params=["file", "diskcache"])
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def test_s6_a_directory_has_a_default() -> None:
+    config = cachu.get_config(package="file_defaults")
+    assert (config.file_dir, config.file_size_limit, config.diskcache_dir) == ("/tmp", None, "/tmp")
+
+
+def test_s6_a_directory_may_be_text_or_path_and_need_not_exist(name: str, tmp_path: Path) -> None:
+    missing = tmp_path / "made" / "at" / "first" / "use"
+    for spelling in (missing, str(missing), tmp_path):
+        config = cachu.configure(package="file_paths", **{f"{name}_dir": spelling})
+        assert getattr(config, f"{name}_dir") == spelling
+    assert not missing.exists()
+
+
+@pytest.mark.parametrize("wrong", [3, dict, b"/tmp", ""])
+def test_s6_what_is_no_directory_is_refused_at_once(name: str, wrong: object) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name}_dir"):
+        cachu.configure(package="file_wrong", **{f"{name}_dir": wrong})
+
+
+def test_s6_a_file_is_refused_at_once(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(ConfigurationError, match=f"{name}_dir.*not a directory"):
+        cachu.configure(package="file_wrong", **{f"{name}_dir": file})
+
+
+def test_s6_an_unwritable_directory_is_refused_at_once(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(ConfigurationError, match=f"{name}_dir.*not writable"):
+        cachu.configure(package="file_wrong", **{f"{name}_dir": tmp_path})
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "1 GB"])
+def test_s6_a_size_limit_is_a_number_of_bytes(wrong: object) -> None:
+    with pytest.raises(ConfigurationError, match="file_size_limit"):
+        cachu.configure(package="file_wrong", file_size_limit=wrong)
+
+
+def test_the_backend_can_be_configured_and_says_that_its_store_is_to_come(name: str) -> None:
+    package = f"{name}_to_come"
+    assert cachu.configure(package=package, backend=name).backend == name
+    with pytest.raises(ConfigurationError, match=r"not in it yet.*backend='memory'"):
+        cachu.get_backend(name, ttl=300, package=package)
+
+
+async def test_the_async_backend_says_the_same(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="not in it yet"):
+        await cachu.get_async_backend(name, ttl=300, package=f"{name}_to_come")
