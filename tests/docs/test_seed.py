@@ -38,13 +38,15 @@ def examples() -> dict[str, str]:
     pattern = re.compile(
         r"^#+ (?P<heading>[^\n]+)$|^```python\n(?P<block>.*?)^```$", re.MULTILINE | re.DOTALL
     )
-    for match in pattern.finditer(SEED.read_text(encoding="utf-8")):
+    text = SEED.read_text(encoding="utf-8")
+    for match in pattern.finditer(text):
         if match["block"] is None:
             heading = match["heading"]
         else:
             number = sum(title.split(" #")[0] == heading for title in found) + 1
             title = heading if number == 1 else f"{heading} #{number}"
-            found[title] = match["block"]
+            # Blank lines above, so that a traceback points into the seed.
+            found[title] = "\n" * text.count("\n", 0, match.start("block")) + match["block"]
     return found
 
 
@@ -54,7 +56,8 @@ EXAMPLES = examples()
 @pytest.fixture
 def page(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     """A module that has what the README assumes: its imports so far, and the reader's helpers."""
-    module = ModuleType("seed_" + re.sub(r"\W+", "_", request.node.name).lower())
+    title = request.node.callspec.params["title"]
+    module = ModuleType("seed_" + re.sub(r"\W+", "_", title).lower())
     helpers = {
         name: Mock(return_value={"id": 123, "version": 1})
         for name in (
@@ -89,10 +92,14 @@ def run(source: str, module: ModuleType) -> None:
         asyncio.run(result)
 
 
+def config_of(page: ModuleType) -> cachu.Config:
+    return cachu.get_config(package=page.__name__)
+
+
 CHECKS: dict[str, Callable[[ModuleType], bool]] = {
     "Quick Start": lambda page: page.fetch_from_database.call_count == 1,
-    "Configuration": lambda _: "/var/cache/app" in str(_configured("configuration").file_dir),
-    "Package Isolation": lambda _: _configured("package_isolation").key_prefix == "lib_b:",
+    "Configuration": lambda page: config_of(page).file_dir == "/var/cache/app",
+    "Package Isolation": lambda page: config_of(page).key_prefix == "lib_b:",
     "Package Isolation #3": lambda page: page.cfg.backend == "memory",
     "Per-Call Control": lambda page: page.fetch.call_count == 3,
     "Cache Statistics": lambda page: tuple(page.info) == (0, 0, 0),
@@ -102,12 +109,6 @@ CHECKS: dict[str, Callable[[ModuleType], bool]] = {
     "Async Support": lambda page: page.fetch_from_database.call_count == 3 and page.info.hits == 1,
     "Direct Backend Access": lambda page: page.value == {"data": "value"},
 }
-
-
-def _configured(example: str) -> Any:
-    return next(
-        config for package, config in cachu.get_all_configs().items() if package.endswith(example)
-    )
 
 
 @pytest.mark.parametrize("title", sorted(EXAMPLES.keys() - NEEDS_MORE_THAN_MEMORY.keys()))

@@ -40,7 +40,7 @@ class Scope:
         ttl: float | timedelta | None,
         package: str | None,
     ) -> None:
-        if tag is not None and (not isinstance(tag, str) or not tag):
+        if tag is not None and not (isinstance(tag, str) and tag):  # type: ignore[redundant-expr]
             raise ConfigurationError(f"tag must be a non-empty str, or None for all, got {tag!r}")
         self.tag = tag
         self.ttl = None if ttl is None else seconds(ttl)

@@ -24,56 +24,44 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
     R = TypeVar("R")
+    T = TypeVar("T")
+else:
+
+    def overload(function):
+        """Leave typing out of `import cachu`."""
+        return function
+
 
 _GENERATOR, _COROUTINE, _ITERABLE_COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x100, 0x200
 _OVERRIDES = ("backend", "key_serializer", "serializer", "lock", "lock_timeout", "fail_open")
 
-if TYPE_CHECKING:
 
-    @overload
-    def cache(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...
-    @overload
-    def cache(function: Callable[P, R], /) -> Cached[P, R]: ...
-    @overload
-    def cache(
-        ttl: float | timedelta | None = 300,
-        *,
-        backend: str | None = None,
-        tag: str = "",
-        exclude: Collection[str] = (),
-        cache_if: Callable[[Any], object] | None = None,
-        validate: Callable[[CacheEntry], object] | None = None,
-        package: str | None = None,
-        name: str | None = None,
-        copy: bool = False,
-        key_serializer: str | KeySerializer | None = None,
-        serializer: str | Serializer | None = None,
-        lock: str | LockProvider | None = None,
-        lock_timeout: float | timedelta | None = None,
-        fail_open: bool | None = None,
-    ) -> Decorator: ...
-    @overload
-    def async_cache(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...
-    @overload
-    def async_cache(
-        ttl: float | timedelta | None = 300,
-        *,
-        backend: str | None = None,
-        tag: str = "",
-        exclude: Collection[str] = (),
-        cache_if: Callable[[Any], object] | None = None,
-        validate: Callable[[CacheEntry], object] | None = None,
-        package: str | None = None,
-        name: str | None = None,
-        copy: bool = False,
-        key_serializer: str | KeySerializer | None = None,
-        serializer: str | Serializer | None = None,
-        lock: str | LockProvider | None = None,
-        lock_timeout: float | timedelta | None = None,
-        fail_open: bool | None = None,
-    ) -> AsyncDecorator: ...
-
-
+@overload
+def cache(function: classmethod[T, P, R], /) -> classmethod[T, P, R]: ...
+@overload
+def cache(function: staticmethod[P, R], /) -> staticmethod[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def cache(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def cache(function: Callable[P, R], /) -> Cached[P, R]: ...
+@overload
+def cache(
+    ttl: float | timedelta | None = 300,
+    *,
+    backend: str | None = None,
+    tag: str = "",
+    exclude: Collection[str] = (),
+    cache_if: Callable[[Any], object] | None = None,
+    validate: Callable[[CacheEntry], object] | None = None,
+    package: str | None = None,
+    name: str | None = None,
+    copy: bool = False,
+    key_serializer: str | KeySerializer | None = None,
+    serializer: str | Serializer | None = None,
+    lock: str | LockProvider | None = None,
+    lock_timeout: float | timedelta | None = None,
+    fail_open: bool | None = None,
+) -> Decorator: ...
 def cache(ttl: Any = 300, **options: Any) -> Any:
     """Cache what a function returns, by its arguments.
 
@@ -106,6 +94,30 @@ def cache(ttl: Any = 300, **options: Any) -> Any:
     return _decorate(None, ttl, options)
 
 
+@overload
+def async_cache(function: classmethod[T, P, R], /) -> classmethod[T, P, R]: ...
+@overload
+def async_cache(function: staticmethod[P, R], /) -> staticmethod[P, R]: ...  # type: ignore[overload-overlap]
+@overload
+def async_cache(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...
+@overload
+def async_cache(
+    ttl: float | timedelta | None = 300,
+    *,
+    backend: str | None = None,
+    tag: str = "",
+    exclude: Collection[str] = (),
+    cache_if: Callable[[Any], object] | None = None,
+    validate: Callable[[CacheEntry], object] | None = None,
+    package: str | None = None,
+    name: str | None = None,
+    copy: bool = False,
+    key_serializer: str | KeySerializer | None = None,
+    serializer: str | Serializer | None = None,
+    lock: str | LockProvider | None = None,
+    lock_timeout: float | timedelta | None = None,
+    fail_open: bool | None = None,
+) -> AsyncDecorator: ...
 def async_cache(ttl: Any = 300, **options: Any) -> Any:
     """Cache what a coroutine function returns; takes what `cache` takes."""
     return _decorate(AsyncFunction, ttl, options)

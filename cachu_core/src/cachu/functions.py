@@ -110,7 +110,7 @@ class Function:
         """Return the key of a call, as `get_backend(...).get()` takes it."""
         raw, args, bound = self._bound(args, kwargs)
         calls = self.calls()
-        key = calls.callee.spelling.key(args, bound)
+        key: str = calls.callee.spelling.key(args, bound)
         if isinstance(calls, MemoryCalls):
             calls.alias(key, raw, args, bound)
         return key
@@ -136,7 +136,8 @@ class Function:
 
     def invalidate(self, *args: Any, **kwargs: Any) -> bool:
         """Forget the result of a call, and say whether there was one."""
-        return self.calls().drop(*self._bound(args, kwargs))
+        dropped: bool = self.calls().drop(*self._bound(args, kwargs))
+        return dropped
 
     def refresh(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function and replace the cached result of the call."""
@@ -179,7 +180,8 @@ class Function:
             if wrapper is None:
                 return
             namespace = wrapper.__globals__
-            mode, entries = "direct", {}
+            mode: str = "direct"
+            entries: Any = {}
             if calls is None:
                 namespace["miss"] = self._first
             else:

@@ -91,12 +91,14 @@ class LiveRegion:
     @property
     def backend(self) -> Backend:
         """The backend for plain code."""
-        return self._once("backend", self._make_backend)
+        backend: Backend = self._once("backend", self._make_backend)
+        return backend
 
     @property
     def async_backend(self) -> AsyncBackend:
         """The backend for asynchronous code."""
-        return self._once("async_backend", self._make_async_backend)
+        backend: AsyncBackend = self._once("async_backend", self._make_async_backend)
+        return backend
 
     def clear(self, tag: str | None) -> int:
         """Clear the region; what is being computed now will not be kept."""

@@ -75,6 +75,12 @@ class Slotted:
     x: object
 
 
+class SlottedMore(Slotted):
+    """A plain subclass of a dataclass, with a slot that is no field."""
+
+    __slots__ = ("y",)
+
+
 class Tagged(Point):
     """A plain subclass of a dataclass, with an attribute that is no field."""
 
@@ -230,6 +236,47 @@ class Dict(dict): ...
 
 
 class Moment(dt.datetime): ...
+
+
+class Private(float):
+    __slots__ = ("__note",)
+
+    def __init__(self, _value: float, note: object) -> None:
+        self.__note = note
+
+
+class StatedSet(set):
+    def __init__(self, items: object, kept: object, dropped: object) -> None:
+        super().__init__(items)
+        self.kept, self.dropped = kept, dropped
+
+    def __getstate__(self) -> object:
+        return self.kept
+
+
+class ReducedText(str):
+    __slots__ = ("hidden",)
+
+    def __new__(cls, text: str, hidden: object) -> ReducedText:
+        self = super().__new__(cls, text)
+        self.hidden = hidden
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (ReducedText, (str(self), self.hidden))
+
+    def __getstate__(self) -> None:
+        return None
+
+
+class Filled:
+    """Pickled as an empty object, into which items are put."""
+
+    def __init__(self, items: object = (), pairs: object = ()) -> None:
+        self.items, self.pairs = items, pairs
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Filled, (), None, iter(self.items), iter(self.pairs))
 
 
 class Array(np.ndarray): ...
@@ -473,6 +520,7 @@ def test_k4_moments_keep_zone_and_fold():
         naive.replace(tzinfo=paris),
         naive.replace(tzinfo=dt.timezone.utc),
         naive.replace(tzinfo=dt.timezone(dt.timedelta(hours=1))),
+        naive.replace(tzinfo=dt.timezone(dt.timedelta(0), "Zulu")),
         naive.date(),
         naive.time(),
         Moment(2024, 10, 27, 2, 30),
@@ -546,6 +594,14 @@ def test_k4_subclasses_of_built_in_types_are_by_class_content_and_attributes(kin
     assert encode(noted) != encode(kind(content))
 
 
+def test_k4_subclasses_of_built_in_types_may_say_what_their_state_is():
+    assert encode(Private(1, "a")) == encode(Private(1, "a")) != encode(Private(1, "b"))
+    assert encode(StatedSet({1, 2}, "a", 1)) == encode(StatedSet({2, 1}, "a", 2))
+    assert encode(StatedSet({1}, "a", 1)) != encode(StatedSet({1}, "b", 1))
+    assert encode(StatedSet({1}, "a", 1)) != encode(StatedSet({2}, "a", 1))
+    assert encode(ReducedText("a", 1)) != encode(ReducedText("a", 2))
+
+
 def test_k4_subclasses_of_sets_have_no_order():
     names = [f"name {number}" for number in range(50)]
     assert encode(Set(names)) == encode(Set(reversed(names)))
@@ -581,6 +637,13 @@ def test_k4_no_attribute_of_a_record_is_lost():
     assert encode(Tagged(1, "a")) != encode(Tagged(1, "b"))
     assert encode(Derived(1, 2)) != encode(Derived(1, 3))
     assert encode(FailureError(1)) != encode(FailureError(2))
+    failure = FailureError(1)
+    failure.args = ("another",)
+    assert encode(failure) != encode(FailureError(1))
+    one, other = SlottedMore(1), SlottedMore(1)
+    for record, y in ((one, 1), (other, 2)):
+        object.__setattr__(record, "y", y)
+    assert encode(one) != encode(other)
     assert encode(Table("t", a=1)) != encode(Table("t", a=2))
     assert encode(Table("t", a=1)) != encode(Table("u", a=1))
 
@@ -726,6 +789,11 @@ def test_k4_other_objects_are_by_class_and_the_state_that_pickle_would_save():
     assert len({encode(Slots(*state)) for state in ((1, 2), (1, 3), (2, 2))}) == 3
     assert encode(Chosen(1, "a")) == encode(Chosen(1, "b")) != encode(Chosen(2, "a"))
     assert encode(Reduced({1, 2})) == encode(Reduced({2, 1})) != encode(Reduced({1}))
+    assert (
+        len({encode(Filled(*state)) for state in ((), ([1],), ([2],), ([1, 2],), ([2, 1],))}) == 5
+    )
+    assert encode(Filled((), [(1, 2), (3, 4)])) == encode(Filled((), [(3, 4), (1, 2)]))
+    assert len({encode(Filled((), pairs)) for pairs in ([], [(1, 2)], [(1, 3)], [(2, 2)])}) == 4
     assert encode(io.BytesIO(b"a")) != encode(io.BytesIO(b"b"))
     assert encode(ValueError(1)) != encode(ValueError("1"))
 

@@ -10,6 +10,7 @@ from cachu.errors import SerializationError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+    from logging import Logger
 
     from cachu.backends import RegionName
     from cachu.locks import LockProvider
@@ -142,7 +143,7 @@ class StoreBackend(_Packing, Backend):
             entry = make()
             return entry, 0.0 if entry is NO_VALUE else entry.created_at
 
-        with Lock(self._locks.mutex(key), made, look, None) as entry:
+        with Lock(self._locks.mutex(key), made, look, None) as entry:  # type: ignore[no-untyped-call]
             return entry  # type: ignore[no-any-return]
 
     def _under_lease(
@@ -278,7 +279,7 @@ def _lease(found: bytes | Lease, store: object) -> Lease:
     raise TypeError(message)
 
 
-def _log():  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _log() -> Logger:
     import logging
 
     return logging.getLogger("cachu")

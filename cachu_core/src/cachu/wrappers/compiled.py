@@ -46,7 +46,7 @@ def wrap(
     Its globals lack `miss` and `refuse`, which the caller adds.
     """
     module = getattr(function, "__module__", None)
-    namespace = {
+    namespace: dict[str, Any] = {
         "__name__": module,
         "__builtins__": builtins,
         "UNSET": UNSET,
