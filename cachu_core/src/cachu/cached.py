@@ -33,6 +33,7 @@ class Cached(Protocol[P, R]):
     @property
     def __wrapped__(self) -> Callable[P, R]:
         """The decorated function itself."""
+        ...
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
@@ -54,24 +55,31 @@ class Cached(Protocol[P, R]):
 
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """Return the key of a call."""
+        ...
 
     def get(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the cached result of a call; KeyError if there is none."""
+        ...
 
     def set(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Keep *value* as the result of a call."""
+        ...
 
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Forget the result of a call."""
+        ...
 
     def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function and replace the cached result."""
+        ...
 
     def skip(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function past the cache."""
+        ...
 
     def info(self) -> CacheInfo:
         """Return the statistics of the function."""
+        ...
 
 
 class CachedMethod(Protocol[P, R_co]):
@@ -80,6 +88,7 @@ class CachedMethod(Protocol[P, R_co]):
     @property
     def __self__(self) -> object:
         """The instance."""
+        ...
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
@@ -100,13 +109,12 @@ class AsyncCached(Protocol[P, R]):
     @property
     def __wrapped__(self) -> Callable[P, Coroutine[Any, Any, R]]:
         """The decorated function itself."""
+        ...
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]: ...
     @overload
-    def __call__(
-        self, *args: Any, _skip_cache: bool, **kwargs: Any
-    ) -> Coroutine[Any, Any, R]: ...
+    def __call__(self, *args: Any, _skip_cache: bool, **kwargs: Any) -> Coroutine[Any, Any, R]: ...
     @overload
     def __call__(
         self, *args: Any, _overwrite_cache: bool, **kwargs: Any
@@ -125,24 +133,31 @@ class AsyncCached(Protocol[P, R]):
 
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """Return the key of a call."""
+        ...
 
     async def get(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the cached result of a call; KeyError if there is none."""
+        ...
 
     async def set(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Keep *value* as the result of a call."""
+        ...
 
     async def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Forget the result of a call."""
+        ...
 
     async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function and replace the cached result."""
+        ...
 
     async def skip(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function past the cache."""
+        ...
 
     async def info(self) -> CacheInfo:
         """Return the statistics of the function."""
+        ...
 
 
 class Decorator(Protocol):
@@ -168,6 +183,4 @@ class AsyncDecorator(Protocol):
     @overload
     def __call__(self, function: staticmethod[P, R], /) -> staticmethod[P, R]: ...  # type: ignore[overload-overlap]
     @overload
-    def __call__(
-        self, function: Callable[P, Coroutine[Any, Any, R]], /
-    ) -> AsyncCached[P, R]: ...
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...

@@ -6,7 +6,7 @@ process knows the regions that it has used; a shared store also lists those of o
 
 from __future__ import annotations
 
-from cachu import config, packages, plugins, regions
+from cachu import config, functions, packages, plugins, regions
 from cachu.errors import CachuError, ConfigurationError
 from cachu.ttls import seconds
 
@@ -40,7 +40,7 @@ class Scope:
         ttl: float | timedelta | None,
         package: str | None,
     ) -> None:
-        if tag is not None and not (isinstance(tag, str) and tag):  # type: ignore[redundant-expr]
+        if tag is not None and not _is_tag(tag):
             raise ConfigurationError(f"tag must be a non-empty str, or None for all, got {tag!r}")
         self.tag = tag
         self.ttl = None if ttl is None else seconds(ttl)
@@ -106,7 +106,13 @@ class Scope:
 
     def _used(self) -> set[str]:
         configured = {settings.backend for settings in config.get_all_configs().values()}
-        return configured | {live.name for live in regions.all_live()}
+        declared = {function.backend for function in functions.every()}
+        opened = {live.name for live in regions.all_live() if live.opened}
+        return configured | declared | opened
+
+
+def _is_tag(tag: object) -> bool:
+    return isinstance(tag, str) and tag != ""
 
 
 def clear(scope: Scope) -> int:

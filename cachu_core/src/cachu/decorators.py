@@ -86,6 +86,7 @@ def cache(ttl: Any = 300, **options: Any) -> Any:
         lock: As for `configure`, for this function alone.
         lock_timeout: As for `configure`, for this function alone.
         fail_open: As for `configure`, for this function alone.
+        **options: All of the above but *ttl*, which are passed by name.
 
     Returns:
         The decorated function, with `key`, `get`, `set`, `invalidate`, `refresh`, `skip` and
@@ -200,7 +201,7 @@ def _flags(function: Any) -> int:
     function = getattr(function, "__func__", function)
     code = getattr(function, "__code__", None)
     if code is None and not isinstance(function, type):
-        code = getattr(getattr(type(function), "__call__", None), "__code__", None)
+        code = getattr(type(function).__call__, "__code__", None)
     return 0 if code is None else int(code.co_flags)
 
 

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from typing import Final, TypeAlias
 
     Waker: TypeAlias = Callable[[], None]
+    # The innermost flight, and the chain of those around it.
+    Chain: TypeAlias = tuple["Flight", "Chain"] | None
 
 # The flights that the current task or thread leads: it must never wait for one of them, not even
 # in a task or a worker thread that it started itself.
-leading: Final[ContextVar[tuple[Flight, ...]]] = ContextVar("cachu_leading", default=())
+leading: Final[ContextVar[Chain]] = ContextVar("cachu_leading", default=None)
 
 _parked: Final[set[Waker]] = set()
 _guard: Final = allocate_lock()
@@ -51,11 +53,11 @@ class Flight:
 
     def is_ours(self) -> bool:
         """Tell whether waiting would be waiting for oneself: a recursion, in plain code."""
-        return self.owner == get_ident() or self in leading.get()
+        return self.owner == get_ident() or self._is_led_here()
 
     def is_ours_async(self) -> bool:
         """Tell whether waiting would be waiting for oneself, in asynchronous code."""
-        return (self.loop is None and self.owner == get_ident()) or self in leading.get()
+        return (self.loop is None and self.owner == get_ident()) or self._is_led_here()
 
     def land(self) -> None:
         """Wake everybody who waits; they look again, and one of them may lead the next flight."""
@@ -124,6 +126,14 @@ class Flight:
             return True
         finally:
             self._leave(wake)
+
+    def _is_led_here(self) -> bool:
+        chain = leading.get()
+        while chain is not None:
+            flight, chain = chain
+            if flight is self:
+                return True
+        return False
 
     def _park(self, wake: Waker) -> None:
         with _guard:

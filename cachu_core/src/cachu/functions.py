@@ -104,6 +104,12 @@ class Function:
         _functions[serial] = ref(self, lambda _: _functions.pop(serial, None))
         return made
 
+    @property
+    def backend(self) -> str:
+        """The name of the backend that its decorator or the configuration names."""
+        backend: str = self._overrides.get("backend") or config.get_config(self.package).backend
+        return backend
+
     # What callers of the twins see: the parameters of the function itself.
 
     def key(self, *args: Any, **kwargs: Any) -> str:
@@ -142,7 +148,7 @@ class Function:
     def refresh(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function and replace the cached result of the call."""
         bound = self._bound(args, kwargs)
-        return self.calls().miss(*bound, True)  # noqa: FBT003
+        return self.calls().miss(*bound, True)
 
     def skip(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function past the cache: nothing is read, kept or counted."""
@@ -214,8 +220,7 @@ class Function:
 
     def _make_calls(self) -> Calls:
         settings = config.get_config(self.package)
-        name = self._overrides.get("backend", settings.backend)
-        region = regions.live(name, self.package, self.policy.ttl, self._overrides)
+        region = regions.live(self.backend, self.package, self.policy.ttl, self._overrides)
         backend = NullBackend() if self.policy.ttl <= 0 else self._backend_of(region)
         memory = isinstance(backend, MemoryBackend)
         identity = self.identity
@@ -330,7 +335,7 @@ class AsyncFunction(Function):
 
     async def refresh(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function and replace the cached result of the call."""
-        return await self.calls().miss(*self._bound(args, kwargs), True)  # noqa: FBT003
+        return await self.calls().miss(*self._bound(args, kwargs), True)
 
     async def skip(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function past the cache: nothing is read, kept or counted."""
@@ -340,14 +345,14 @@ class AsyncFunction(Function):
         """Return the statistics of the function."""
         return self._info(await self.calls().size())
 
-    async def _first(  # type: ignore[override]
+    async def _first(
         self, key: Hashable, args: tuple[Any, ...], kwargs: Any, overwrite: object = None
     ) -> Any:
         if switches.suspended and switches.is_disabled():
             return await self.function(*args, **(kwargs or {}))
         return await self.calls().miss(key, args, kwargs, overwrite)
 
-    async def _refuse(self, args: tuple[Any, ...]) -> Any:  # type: ignore[override]
+    async def _refuse(self, args: tuple[Any, ...]) -> Any:
         return await super()._refuse(args)
 
     def _backend_of(self, region: LiveRegion) -> Backend | AsyncBackend:

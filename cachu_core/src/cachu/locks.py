@@ -1,7 +1,7 @@
 """Locks that let one caller at a time make a value, wherever the callers are.
 
-Inside one process cachu needs none: `cachu.flights` puts its callers in line. A lock provider is for
-a store that several processes or hosts share and that has no leases of its own.
+Inside one process cachu needs none: `cachu.flights` puts its callers in line. A lock provider is
+for a store that several processes or hosts share and that has no leases of its own.
 """
 
 from __future__ import annotations
@@ -21,18 +21,22 @@ if TYPE_CHECKING:
 
         def acquire(self, wait: bool = True) -> bool:
             """Take the lock; with `wait=False` return False at once if it is taken."""
+            ...
 
         def release(self) -> None:
             """Give the lock back."""
+            ...
 
     class LockProvider(Protocol):
         """Hands out the lock of a key."""
 
         def mutex(self, key: str) -> Mutex:
             """Return the lock of *key* for plain code."""
+            ...
 
         def async_lock(self, key: str) -> AbstractAsyncContextManager[object]:
             """Return the lock of *key* for asynchronous code."""
+            ...
 
 
 class ThreadLocks:
@@ -60,7 +64,7 @@ class ThreadLock:
         self._key = key
         self._mine: Flight | None = None
 
-    def acquire(self, wait: bool = True) -> bool:  # noqa: FBT001, FBT002  dogpile's protocol
+    def acquire(self, wait: bool = True) -> bool:
         """Take the lock, waiting for it unless told not to; say whether it was taken."""
         while (holder := self._take()) is not None:
             if not wait:
@@ -76,7 +80,7 @@ class ThreadLock:
             raise RuntimeError(message)
         self._held.land(self._key, mine)
 
-    async def __aenter__(self) -> ThreadLock:
+    async def __aenter__(self) -> object:
         from asyncio import get_running_loop
 
         while (holder := self._take(get_running_loop())) is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cachu.entries import CacheEntry
 
-_USED_UP = {
+_USED_UP: dict[type, str] = {
     GeneratorType: "a generator",
     AsyncGeneratorType: "an async generator",
     CoroutineType: "a coroutine",
@@ -63,9 +63,9 @@ class Policy:
             self.refuse_used_up(value)
         if self.cache_if is not None:
             try:
-                wanted = self.cache_if(value)
-            except Exception:
-                self._failed("cache_if", "the result is returned, but not stored")
+                wanted = bool(self.cache_if(value))
+            except Exception as error:
+                self._failed("cache_if", "the result is returned, but not stored", error)
                 return NO_VALUE
             if not wanted:
                 return NO_VALUE
@@ -73,8 +73,8 @@ class Policy:
             return value
         try:
             return self.lend(value)
-        except Exception:
-            self._failed("copy", "the result is returned, but not stored")
+        except Exception as error:
+            self._failed("copy", "the result is returned, but not stored", error)
             return NO_VALUE
 
     def refuse_used_up(self, value: object) -> None:
@@ -91,8 +91,8 @@ class Policy:
             return True
         try:
             return bool(self.validate(entry))
-        except Exception:
-            self._failed("validate", "the entry is not used")
+        except Exception as error:
+            self._failed("validate", "the entry is not used", error)
             return False
 
     def lend(self, value: Any) -> Any:
@@ -103,11 +103,15 @@ class Policy:
 
         return deepcopy(value)
 
-    def _failed(self, callback: str, outcome: str) -> None:
+    def _failed(self, callback: str, outcome: str, error: Exception) -> None:
         self.failures[callback] = self.failures.get(callback, 0) + 1
         if self.failures[callback] == 1:
             import logging
 
-            logging.getLogger("cachu").exception(
-                "%s of %s raised; %s. Further ones are only counted.", callback, self._label, outcome
+            logging.getLogger("cachu").warning(
+                "%s of %s raised; %s. Further ones are only counted.",
+                callback,
+                self._label,
+                outcome,
+                exc_info=error,
             )

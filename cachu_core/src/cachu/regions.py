@@ -100,6 +100,11 @@ class LiveRegion:
         backend: AsyncBackend = self._once("async_backend", self._make_async_backend)
         return backend
 
+    @property
+    def opened(self) -> bool:
+        """Whether a backend was made."""
+        return bool(self._made)
+
     def clear(self, tag: str | None) -> int:
         """Clear the region; what is being computed now will not be kept."""
         self.flights.fence_all()

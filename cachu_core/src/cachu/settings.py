@@ -154,7 +154,7 @@ def redacted(name: str, value: object) -> str:
         return f"{type(value).__name__}({', '.join(redacted('', item) for item in value)})"
     if value is None or isinstance(value, (bool, int, float)) or hasattr(value, "total_seconds"):
         return repr(value)
-    kind = value if hasattr(value, "__qualname__") else type(value)
+    kind: Any = value if hasattr(value, "__qualname__") else type(value)
     what = f"{kind.__module__}.{kind.__qualname__}"
     return f"<{what}>" if kind is value else f"<{what} object>"
 

@@ -204,9 +204,7 @@ class AsyncBackend(ABC):
         entry = await self.load(key)
         return default if entry is NO_VALUE else entry.value
 
-    async def set(
-        self, key: str, value: Any, ttl: Ttl | NoValue = NO_VALUE, tag: str = ""
-    ) -> None:
+    async def set(self, key: str, value: Any, ttl: Ttl | NoValue = NO_VALUE, tag: str = "") -> None:
         """Keep *value* under *key*; see `Backend.set`."""
         life = self.ttl if ttl is NO_VALUE else seconds(ttl)
         if life <= 0:

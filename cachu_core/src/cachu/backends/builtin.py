@@ -77,8 +77,9 @@ def cachu_make_key_serializer(name: str) -> KeySerializer | None:
 def cachu_make_value_serializer(name: str) -> Serializer | None:
     from cachu.serializers import JsonSerializer, PickleSerializer
 
-    made = {"pickle": PickleSerializer, "json": JsonSerializer}.get(name)
-    return made and made()
+    if name == "pickle":
+        return PickleSerializer()
+    return JsonSerializer() if name == "json" else None
 
 
 @hookimpl

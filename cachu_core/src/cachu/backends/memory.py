@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
         def expose(self) -> None:
             """Show the wrapper the table that counts now."""
+            ...
 
         def spell(self, raw: Hashable) -> str:
             """Return the key of the call that has the raw key *raw*."""
+            ...
 
 
 _MOST_ALIASES = 4096
@@ -130,7 +132,7 @@ class Shelf:
     def _search(self, key: str) -> None:
         view = next(iter(self._views), None)
         if view is not None:
-            for where, _ in self.table.items():
+            for where in [key for key, _ in self.table.items()]:
                 if not spelled(where) and view.spell(where) == key:
                     self.alias(key, where)
                     return
@@ -175,7 +177,7 @@ class MemoryBackend(Backend):
         for shelf in self._all():
             shelf.resize(maxsize)
 
-    def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:  # noqa: ARG002
+    def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:
         shelf = self._shelf_of(key)
         table, where = shelf.table, shelf.seek(key)
         entry = table.entries.get(where)

@@ -17,19 +17,19 @@ class NullBackend(Backend):
 
     capabilities: ClassVar[Capability] = _ALL
 
-    def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:  # noqa: ARG002
+    def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:
         return NO_VALUE
 
     def store(self, key: str, entry: CacheEntry, ttl: float, tag: str = "") -> None:
         """Keep nothing."""
 
-    def delete(self, key: str) -> bool:  # noqa: ARG002
+    def delete(self, key: str) -> bool:
         return False
 
-    def clear(self, tag: str | None = None) -> int:  # noqa: ARG002
+    def clear(self, tag: str | None = None) -> int:
         return 0
 
-    def count(self, tag: str | None = None, function: str | None = None) -> int:  # noqa: ARG002
+    def count(self, tag: str | None = None, function: str | None = None) -> int:
         return 0
 
 
@@ -38,21 +38,21 @@ class AsyncNullBackend(AsyncBackend):
 
     capabilities: ClassVar[Capability] = _ALL
 
-    async def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:  # noqa: ARG002
+    async def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:
         return NO_VALUE
 
     async def store(self, key: str, entry: CacheEntry, ttl: float, tag: str = "") -> None:
         """Keep nothing."""
 
-    async def delete(self, key: str) -> bool:  # noqa: ARG002
+    async def delete(self, key: str) -> bool:
         return False
 
-    async def clear(self, tag: str | None = None) -> int:  # noqa: ARG002
+    async def clear(self, tag: str | None = None) -> int:
         return 0
 
     async def count(
         self,
-        tag: str | None = None,  # noqa: ARG002
-        function: str | None = None,  # noqa: ARG002
+        tag: str | None = None,
+        function: str | None = None,
     ) -> int:
         return 0

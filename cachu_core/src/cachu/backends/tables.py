@@ -76,11 +76,16 @@ class Table:
 
     def commit(self, key: Hashable, entry: Entry, deadline: float, flight: Flight) -> bool:
         """Keep what *flight* brought home, unless it was overtaken; either way it has landed."""
-        with self.flights.lock:
-            kept = self.flights.under_way.get(key) is flight
+        flights = self.flights
+        # Half the cost of a with statement, on the path that every miss takes.
+        flights.lock.acquire()
+        try:
+            kept = flights.under_way.get(key) is flight
             if kept:
                 self._insert(key, entry, deadline)
-                del self.flights.under_way[key]
+                del flights.under_way[key]
+        finally:
+            flights.lock.release()
         flight.land()
         return kept
 
@@ -124,7 +129,7 @@ class Table:
         return len(self._tagged(tag, raw_tag))
 
     def delete_tagged(self, tag: str, raw_tag: str) -> int:
-        """Forget the entries with *tag*, and all that is being computed; say how many there were."""
+        """Forget the entries with *tag* and all computations; say how many entries there were."""
         with self.flights.lock:
             self.flights.fence_all()
             removed = [self.entries.pop(key) for key in self._tagged(tag, raw_tag)]
@@ -169,6 +174,7 @@ class Table:
         share = max(_LEAST, len(entries) // _SHARE)
         self._countdown = share
         now = time.time()
+
         def stale(item: tuple[Hashable, Entry]) -> bool:
             return now >= self.deadline(*item)
 
@@ -191,4 +197,3 @@ class Table:
 def spelled(key: Hashable) -> bool:
     """Tell whether *key* is a spelled key, and not a raw one."""
     return type(key) is tuple and len(key) == 1
-

@@ -56,7 +56,7 @@ def encode(value: object) -> bytes:
     """Return the canonical bytes of a value.
 
     Args:
-        value: Any value; what K3 and K4 say about it holds inside containers too.
+        value: Any value. Its type counts as much as its content, inside containers too.
 
     Raises:
         UncacheableArgumentError: The value has no stable form, contains itself, or is nested too

@@ -1,4 +1,4 @@
-"""Which arguments are database connections, and therefore no part of a key (K6).
+"""Which arguments are database connections, and therefore no part of a key.
 
 A driver is never imported to find out: its classes are known by module and name, here and among
 the bases, and unknown drivers by the shape that PEP 249 gives to a connection. Cursors, tables and

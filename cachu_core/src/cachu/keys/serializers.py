@@ -34,6 +34,7 @@ class KeySerializer(Protocol):
         Raises:
             UncacheableArgumentError: No key can be made of one of the arguments.
         """
+        ...
 
 
 class _Names(dict[str, bytes]):
@@ -58,7 +59,7 @@ def _load_blake2b() -> Callable[..., Any]:
 
 
 def digest(arguments: Mapping[str, Any]) -> str:
-    """Return a digest of the arguments, in which none of them can be read (K8).
+    """Return a digest of the arguments, in which none of them can be read.
 
     Args:
         arguments: Parameter name -> value, in the order of declaration.
@@ -77,7 +78,7 @@ def digest(arguments: Mapping[str, Any]) -> str:
             parts.append(_names[name])
             parts.append(HANDLERS[type(value)](value, 0))
     except UncacheableArgumentError as error:
-        _name_parameter(error, name)
+        error.parameter = name
         raise
     hexadecimal: str = blake2b(b"".join(parts), digest_size=_DIGEST_SIZE).hexdigest()
     return hexadecimal
@@ -107,12 +108,6 @@ def text(arguments: Mapping[str, Any]) -> str:
             spelt = name if name.isidentifier() and name.isascii() else ascii(name)
             parts.append(f"{spelt}={render(encode(value))}")
     except UncacheableArgumentError as error:
-        _name_parameter(error, name)
+        error.parameter = name
         raise
     return ", ".join(parts)
-
-
-def _name_parameter(error: UncacheableArgumentError, name: str | None) -> None:
-    # A nested call, in a `__cache_key__`, may have named a parameter of its own.
-    error.parameter = name
-    error.args = (error.reason, name)

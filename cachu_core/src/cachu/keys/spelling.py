@@ -67,7 +67,7 @@ class Spelling:
                 counting[name] = _runtime_class(value)
             elif not is_connection(value):
                 counting[name] = value
-        text = self._serializer(counting)
+        text: object = self._serializer(counting)
         if not isinstance(text, str):
             raise ConfigurationError(
                 f"the key serializer {self._serializer!r} must return a str, not {text!r}"

@@ -123,6 +123,8 @@ def _singleton(value: Any, name: str) -> bytes:
 
 
 def _state(value: Any, reduced: tuple[Any, ...], depth: int) -> bytes:
+    maker: Any
+    arguments: Any
     maker, arguments, state, items, pairs, setter = (*reduced, None, None, None, None)[:6]
     if maker is copyreg.__newobj__ and arguments[0] is type(value):  # type: ignore[attr-defined]
         maker, arguments = None, arguments[1:]

@@ -1,6 +1,6 @@
 """The envelope around stored bytes: what they are, how old, and whether they are whole.
 
-    magic 2 | version 1 | flags 1 | created_at 8 | deadline 8 | n 1 | serializer id n | check | payload
+    magic 2 | version 1 | flags 1 | created_at 8 | deadline 8 | n 1 | serializer n | check | payload
 
 The check is a CRC-32 of everything else, or with a secret key its keyed BLAKE2b. It is verified
 before anything is decoded. Numbers are big-endian.

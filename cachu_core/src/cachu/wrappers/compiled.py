@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Any, Final
 
-    from cachu.wrappers.parameters import Parameters, Shape
+    from cachu.wrappers.parameters import Parameters
 
     Bound = tuple[Any, tuple[Any, ...], "dict[str, Any] | None"]
 
@@ -116,7 +116,9 @@ def _rename(code: CodeType, names: tuple[str, ...], name: str, qualname: str) ->
     The template's own variables get names that no parameter and no keyword can have.
     """
     new = {f"p{i}": parameter for i, parameter in enumerate(names)}
-    ours = {name: f".{name}" for name in code.co_varnames if name not in new and name not in CONTROL}
+    ours = {
+        name: f".{name}" for name in code.co_varnames if name not in new and name not in CONTROL
+    }
     changes: dict[str, Any] = {
         "co_varnames": tuple((new | ours).get(name, name) for name in code.co_varnames),
         "co_consts": tuple(_rename_keywords(const, new) for const in code.co_consts),

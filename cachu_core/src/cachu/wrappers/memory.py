@@ -48,6 +48,7 @@ class MemoryCalls:
         self._receiver = callee.parameters.receiver
         # Whether a fresh entry needs no more than to be returned.
         self._plain = callee.policy.validate is None and not callee.policy.copy
+        self._keeps_all = callee.policy.cache_if is None and not callee.policy.copy
 
     @property
     def mode(self) -> str:
@@ -66,8 +67,7 @@ class MemoryCalls:
         give_up = 0.0
         while True:
             table = self.shelf.table
-            where, types = self._locate(table, key, args, kwargs)
-            seen = table.entries.get(where)
+            where, types, seen = self._locate(table, key, args, kwargs)
             if overwrite:
                 table.flights.overtake(where, flight)
                 break
@@ -99,8 +99,7 @@ class MemoryCalls:
     def peek(self, key: Hashable, args: Args, kwargs: Kwargs) -> CacheEntry | NoValue:
         """Return the entry of a call if there is one that may be used; counts nothing."""
         table = self.shelf.table
-        where, _ = self._locate(table, key, args, kwargs)
-        row = table.entries.get(where)
+        where, _, row = self._locate(table, key, args, kwargs)
         if row is None or time.time() >= table.deadline(where, row):
             return NO_VALUE
         entry = self.shelf.read(where, row)
@@ -111,14 +110,14 @@ class MemoryCalls:
     def put(self, key: Hashable, args: Args, kwargs: Kwargs, value: Any) -> None:
         """Keep *value* as what the call returns."""
         table = self.shelf.table
-        where, types = self._locate(table, key, args, kwargs)
+        where, types, _ = self._locate(table, key, args, kwargs)
         row, deadline = self._row(types, self._policy.lend(value))
         table.put(where, row, deadline)
 
     def drop(self, key: Hashable, args: Args, kwargs: Kwargs) -> bool:
         """Forget the entry of a call and say whether there was one."""
         table = self.shelf.table
-        where, _ = self._locate(table, key, args, kwargs)
+        where, _, _ = self._locate(table, key, args, kwargs)
         return table.delete(where)
 
     def size(self) -> int:
@@ -127,39 +126,44 @@ class MemoryCalls:
 
     def alias(self, spelled: str, key: Hashable, args: Args, kwargs: Kwargs) -> None:
         """Have the backend find the entry of a call under its spelled key at once."""
-        where, types = self._locate(self.shelf.table, key, args, kwargs)
+        where, types, _ = self._locate(self.shelf.table, key, args, kwargs)
         if types is not None:
             self.shelf.alias(spelled, where)
 
     def _locate(
         self, table: Table, key: Hashable, args: Args, kwargs: Kwargs
-    ) -> tuple[Hashable, tuple[type, ...] | None]:
-        """Return what a call is kept under, and the types that belong to a raw key."""
+    ) -> tuple[Hashable, tuple[type, ...] | None, Entry | None]:
+        """Return what a call is kept under, the types that belong to a raw key, and the entry."""
+        types = self._raw_types(key)
+        if types is not None:
+            seen = table.entries.get(key)
+            if seen is not None and seen[2:] != types:
+                self.shelf.mixed = True
+            elif not self.shelf.mixed or (self._spell(args, kwargs) not in table.entries):
+                return key, types, seen
+        where = self._spell(args, kwargs)
+        return where, None, table.entries.get(where)
+
+    def _raw_types(self, key: Any) -> tuple[type, ...] | None:
+        """Return the types of the arguments in a raw key, None if it cannot stand for a call."""
         if key is UNSET or self.shelf.layout is None:
-            return self._spell(args, kwargs), None
-        values: Args = (key,) if self._scalar else key  # type: ignore[assignment]
+            return None
         if self._receiver:
+            values = (key,) if self._scalar else key
             if not _is_plain_class(values[0], self._receiver):
-                return self._spell(args, kwargs), None
+                return None
+            first = () if self._receiver == "self" else (type(values[0]),)
             checked = values[1:]
-            types = tuple(map(type, checked if self._receiver == "self" else values))
+        elif self._scalar:
+            kind = type(key)
+            return (kind,) if kind in _EXACT or (kind is float and _is_exact(key)) else None
         else:
-            checked = values
-            types = tuple(map(type, values))
+            first, checked = (), key
         for value in checked:
-            if type(value) not in _EXACT and not (
-                type(value) is float and value and value == value  # noqa: PLR0124
-            ):
-                return self._spell(args, kwargs), None
-        entry = table.entries.get(key)
-        if entry is not None and entry[2:] != types:
-            self.shelf.mixed = True
-            return self._spell(args, kwargs), None
-        if self.shelf.mixed:
-            spelled = self._spell(args, kwargs)
-            if spelled in table.entries:
-                return spelled, None
-        return key, types
+            kind = type(value)
+            if kind not in _EXACT and not (kind is float and _is_exact(value)):
+                return None
+        return (*first, *[type(value) for value in checked])
 
     def _spell(self, args: Args, kwargs: Kwargs) -> Hashable:
         return (self.callee.spelling.key(args, kwargs),)
@@ -184,12 +188,11 @@ class MemoryCalls:
         value: Any,
     ) -> None:
         """Keep what the function returned, or not, and let the flight land."""
-        kept = self._policy.keep(value)
+        kept = value if self._keeps_all and type(value) in _EXACT else self._policy.keep(value)
         if kept is NO_VALUE:
             table.refuse(where, flight)
         else:
-            row, deadline = self._row(types, kept)
-            table.commit(where, row, deadline, flight)
+            table.commit(where, *self._row(types, kept), flight)
 
     def _row(self, types: tuple[type, ...] | None, value: Any) -> tuple[Entry, float]:
         now = time.time()
@@ -202,21 +205,24 @@ class MemoryCalls:
 class AsyncMemoryCalls(MemoryCalls):
     """The same for coroutine functions; plain and asynchronous callers wait for each other."""
 
-    async def miss(  # type: ignore[override]
+    def __init__(self, callee: Callee, shelf: Shelf) -> None:
+        super().__init__(callee, shelf)
+        from asyncio import get_running_loop
+
+        self._running_loop = get_running_loop
+
+    async def miss(
         self, key: Hashable, args: Args, kwargs: Kwargs, overwrite: object = None
     ) -> Any:
         """Answer a call that the wrapper could not answer by itself."""
         if switches.suspended and switches.is_disabled():
             return await (self._run(*args, **kwargs) if kwargs else self._run(*args))
-        from asyncio import get_running_loop
-
         flight = Flight()
-        flight.owner, flight.loop = get_ident(), get_running_loop()
+        flight.owner, flight.loop = get_ident(), self._running_loop()
         give_up = 0.0
         while True:
             table = self.shelf.table
-            where, types = self._locate(table, key, args, kwargs)
-            seen = table.entries.get(where)
+            where, types, seen = self._locate(table, key, args, kwargs)
             if overwrite:
                 table.flights.overtake(where, flight)
                 break
@@ -237,7 +243,7 @@ class AsyncMemoryCalls(MemoryCalls):
                     break
         self._counters.misses += 1
         outer = leading.get()
-        leading.set((*outer, flight))
+        leading.set((flight, outer))
         try:
             value = await (self._run(*args, **kwargs) if kwargs else self._run(*args))
             self._settle(table, where, types, flight, value)
@@ -267,6 +273,11 @@ class AsyncMemoryCalls(MemoryCalls):
     async def size(self) -> int:  # type: ignore[override]
         """Count the fresh entries of the function."""
         return super().size()
+
+
+def _is_exact(value: object) -> bool:
+    """Tell whether a float is neither a zero nor not a number."""
+    return bool(value) and value == value  # noqa: PLR0124
 
 
 def _is_plain_class(value: object, receiver: str) -> bool:

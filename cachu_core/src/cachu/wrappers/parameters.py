@@ -11,20 +11,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from inspect import Signature
-    from typing import Any, NamedTuple, TypeVar
+    from typing import Any, TypeAlias
 
-    Some = TypeVar("Some", bound="Parameters")
-
-    class Shape(NamedTuple):
-        """What two functions must have in common to share the code of a wrapper."""
-
-        positional_only: int
-        positional: int
-        keyword_only: int
-        star: bool
-        double_star: bool
-        keyed: tuple[bool, ...]
-        receiver: str
+    # What two functions must have in common to share the code of a wrapper: how many parameters
+    # are positional-only, positional and keyword-only, whether there are *args and **kwargs, which
+    # ones make the key, and the receiver.
+    Shape: TypeAlias = tuple[int, int, int, bool, bool, tuple[bool, ...], str]
 
 _VARARGS, _VARKEYWORDS = 0x04, 0x08
 CONTROL = ("_skip_cache", "_overwrite_cache")
@@ -34,7 +26,7 @@ class Parameters:
     """The parameters of a function.
 
     Attributes:
-        names: All of them, in the order of a code object: positional, keyword-only, *args, **kwargs.
+        names: All, in the order of a code object: positional, keyword-only, *args, **kwargs.
         shape: What the compiled wrapper depends on.
         defaults: The default values of the last positional ones.
         keyword_defaults: The default values of keyword-only ones, by name.
@@ -43,9 +35,19 @@ class Parameters:
         raw: Whether their values as passed may stand for the key.
     """
 
-    __slots__ = ("defaults", "keyed", "keyword_defaults", "names", "raw", "receiver", "shape")
+    __slots__ = (
+        "_frozen",
+        "_inside",
+        "defaults",
+        "keyed",
+        "keyword_defaults",
+        "names",
+        "raw",
+        "receiver",
+        "shape",
+    )
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         names: tuple[str, ...],
         positional_only: int,
@@ -61,6 +63,8 @@ class Parameters:
         _refuse_unknown(exclude, names)
         _refuse_control(names)
         self.raw = True
+        self._frozen: partial[Any] | None = None
+        self._inside: Signature | None = None
         self.names = names
         self.defaults = defaults
         self.keyword_defaults = keyword_defaults
@@ -69,7 +73,7 @@ class Parameters:
         self.receiver = ""
         if positional and keyed[0] and names[0] in {"self", "cls"}:
             self.receiver = names[0]
-        self.shape: Shape = (  # type: ignore[assignment]
+        self.shape: Shape = (
             positional_only,
             positional,
             keyword_only,
@@ -88,9 +92,9 @@ class Parameters:
                 one that cachu needs for itself, or if its signature cannot be read.
         """
         if isinstance(function, partial):
-            return PartialParameters.freeze(function, exclude)
+            return cls._of_partial(function, exclude)
         if type(function) is not FunctionType or hasattr(function, "__signature__"):
-            return cls.read(function, exclude)
+            return cls._of_signature(_signature(function), exclude)
         code = function.__code__
         star, double_star = bool(code.co_flags & _VARARGS), bool(code.co_flags & _VARKEYWORDS)
         count = code.co_argcount + code.co_kwonlyargcount + star + double_star
@@ -107,11 +111,8 @@ class Parameters:
         )
 
     @classmethod
-    def read(
-        cls: type[Some], function: Callable[..., Any], exclude: Collection[str]
-    ) -> Some:
-        """Read the parameters of any callable, by its signature."""
-        only, either, keyword, star, double_star = _by_kind(_signature(function))
+    def _of_signature(cls, signature: Signature, exclude: Collection[str]) -> Parameters:
+        only, either, keyword, star, double_star = _by_kind(signature)
         positional = [*only, *either]
         return cls(
             tuple(p.name for p in (*positional, *keyword, *star, *double_star)),
@@ -125,12 +126,26 @@ class Parameters:
             exclude=exclude,
         )
 
+    @classmethod
+    def _of_partial(cls, function: partial[Any], exclude: Collection[str]) -> Parameters:
+        """Read what a partial still takes; its keys are those of the function inside."""
+        inner, outside = cls.of(function.func, exclude), _signature(function)
+        made = cls._of_signature(outside, set(exclude) & set(outside.parameters))
+        made.keyed, made.receiver, made.raw = inner.keyed, inner.receiver, False
+        made._frozen, made._inside = function, _signature(function.func)  # noqa: SLF001
+        return made
+
     def arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the arguments of a bound call by name, in the order of `names`.
 
         *args* has every positional parameter and what goes into `*args`; *kwargs* has every
-        keyword-only parameter and what goes into `**kwargs`.
+        keyword-only parameter and what goes into `**kwargs`. Frozen arguments count as passed.
         """
+        if self._frozen is not None and self._inside is not None:
+            passed = {**self._frozen.keywords, **(kwargs or {})}
+            bound = self._inside.bind(*self._frozen.args, *args, **passed)
+            bound.apply_defaults()
+            return dict(bound.arguments)
         positional, keyword_only = self.shape[1], self.shape[2]
         names = self.names
         found = dict(zip(names[:positional], args))
@@ -138,42 +153,12 @@ class Parameters:
         for name in names[positional : positional + keyword_only]:
             found[name] = rest.pop(name)
         more = names[positional + keyword_only :]
-        for name, value in zip(more, self._variadic(args[positional:], rest)):
-            found[name] = value
+        found.update(zip(more, self._variadic(args[positional:], rest)))
         return found
 
     def _variadic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         star, double_star = self.shape[3], self.shape[4]
         return [args] * star + [kwargs] * double_star
-
-
-class PartialParameters(Parameters):
-    """The parameters of a `functools.partial`.
-
-    Its keys are those of the function inside, with the frozen arguments bound as if passed.
-    """
-
-    __slots__ = ("_function", "_inside")
-
-    _function: partial[Any]
-    _inside: Signature
-
-    @classmethod
-    def freeze(cls, function: partial[Any], exclude: Collection[str]) -> PartialParameters:
-        """Read the parameters of *function*, and those of the function inside."""
-        inner = Parameters.of(function.func, exclude)
-        open_names = _signature(function).parameters
-        made = cls.read(function, set(exclude) & set(open_names))
-        made.keyed, made.receiver, made.raw = inner.keyed, inner.receiver, False
-        made._function, made._inside = function, _signature(function.func)
-        return made
-
-    def arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return all arguments that the function inside gets, by name."""
-        frozen = self._function
-        bound = self._inside.bind(*frozen.args, *args, **{**frozen.keywords, **(kwargs or {})})
-        bound.apply_defaults()
-        return dict(bound.arguments)
 
 
 def _signature(function: Callable[..., Any]) -> Signature:

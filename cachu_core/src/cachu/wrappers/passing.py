@@ -26,10 +26,10 @@ class PassingCalls:
 
     def miss(
         self,
-        key: Hashable,  # noqa: ARG002
+        key: Hashable,
         args: Args,
         kwargs: Kwargs,
-        overwrite: object = None,  # noqa: ARG002
+        overwrite: object = None,
     ) -> Any:
         """Run the function."""
         self._count()
@@ -60,12 +60,12 @@ class PassingCalls:
 class AsyncPassingCalls(PassingCalls):
     """The same for coroutine functions."""
 
-    async def miss(  # type: ignore[override]
+    async def miss(
         self,
-        key: Hashable,  # noqa: ARG002
+        key: Hashable,
         args: Args,
         kwargs: Kwargs,
-        overwrite: object = None,  # noqa: ARG002
+        overwrite: object = None,
     ) -> Any:
         """Run the function."""
         self._count()

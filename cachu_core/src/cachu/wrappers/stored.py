@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Any
 
-    from cachu.wrappers.callee import Callee
     from cachu.regions import LiveRegion
+    from cachu.wrappers.callee import Callee
     from cachu.wrappers.memory import Args, Kwargs
 
 
@@ -32,7 +32,7 @@ class StoredCalls:
         self._policy = callee.policy
         self._timeout = callee.lock_timeout
 
-    def miss(self, key: Hashable, args: Args, kwargs: Kwargs, overwrite: object = None) -> Any:  # noqa: ARG002
+    def miss(self, key: Hashable, args: Args, kwargs: Kwargs, overwrite: object = None) -> Any:
         """Answer a call."""
         if switches.suspended and switches.is_disabled():
             return self._run(*args, **(kwargs or {}))
@@ -75,19 +75,19 @@ class StoredCalls:
             flights.land(creation.key, creation.flight)
         return creation.outcome() if creation.ran else self._hit(entry)
 
-    def peek(self, key: Hashable, args: Args, kwargs: Kwargs) -> CacheEntry | NoValue:  # noqa: ARG002
+    def peek(self, key: Hashable, args: Args, kwargs: Kwargs) -> CacheEntry | NoValue:
         """Return the entry of a call if there is one that may be used; counts nothing."""
         entry = self.region.backend.load(self.callee.spelling.key(args, kwargs), self._policy.tag)
         return entry if entry is not NO_VALUE and self._policy.accepts(entry) else NO_VALUE
 
-    def put(self, key: Hashable, args: Args, kwargs: Kwargs, value: Any) -> None:  # noqa: ARG002
+    def put(self, key: Hashable, args: Args, kwargs: Kwargs, value: Any) -> None:
         """Keep *value* as what the call returns."""
         name = self.callee.spelling.key(args, kwargs)
         self.region.flights.fence(name)
         entry = CacheEntry(value, time.time())
         self.region.backend.store(name, entry, self._policy.ttl, self._policy.tag)
 
-    def drop(self, key: Hashable, args: Args, kwargs: Kwargs) -> bool:  # noqa: ARG002
+    def drop(self, key: Hashable, args: Args, kwargs: Kwargs) -> bool:
         """Forget the entry of a call and say whether there was one."""
         name = self.callee.spelling.key(args, kwargs)
         self.region.flights.fence(name)
@@ -108,9 +108,9 @@ class StoredCalls:
 class AsyncStoredCalls(StoredCalls):
     """The same for coroutine functions."""
 
-    async def miss(  # type: ignore[override]
+    async def miss(
         self,
-        key: Hashable,  # noqa: ARG002
+        key: Hashable,
         args: Args,
         kwargs: Kwargs,
         overwrite: object = None,
@@ -159,7 +159,7 @@ class AsyncStoredCalls(StoredCalls):
         return creation.outcome() if creation.ran else self._hit(entry)
 
     async def peek(  # type: ignore[override]
-        self, key: Hashable, args: Args, kwargs: Kwargs  # noqa: ARG002
+        self, key: Hashable, args: Args, kwargs: Kwargs
     ) -> CacheEntry | NoValue:
         """Return the entry of a call if there is one that may be used; counts nothing."""
         name = self.callee.spelling.key(args, kwargs)
@@ -167,7 +167,7 @@ class AsyncStoredCalls(StoredCalls):
         return entry if entry is not NO_VALUE and self._policy.accepts(entry) else NO_VALUE
 
     async def put(  # type: ignore[override]
-        self, key: Hashable, args: Args, kwargs: Kwargs, value: Any  # noqa: ARG002
+        self, key: Hashable, args: Args, kwargs: Kwargs, value: Any
     ) -> None:
         """Keep *value* as what the call returns."""
         name = self.callee.spelling.key(args, kwargs)
@@ -176,7 +176,7 @@ class AsyncStoredCalls(StoredCalls):
         await self.region.async_backend.store(name, entry, self._policy.ttl, self._policy.tag)
 
     async def drop(  # type: ignore[override]
-        self, key: Hashable, args: Args, kwargs: Kwargs  # noqa: ARG002
+        self, key: Hashable, args: Args, kwargs: Kwargs
     ) -> bool:
         """Forget the entry of a call and say whether there was one."""
         name = self.callee.spelling.key(args, kwargs)
@@ -232,7 +232,7 @@ class _Creation:
         try:
             self._value = self._calls.callee.function(*self._args, **self._kwargs)
             return self._entry()
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self._error = error
             return NO_VALUE
 
@@ -240,11 +240,11 @@ class _Creation:
         """Run the coroutine function; otherwise as `run`."""
         self._start()
         outer = leading.get()
-        leading.set((*outer, self.flight))
+        leading.set((self.flight, outer))
         try:
             self._value = await self._calls.callee.function(*self._args, **self._kwargs)
             return self._entry()
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self._error = error
             return NO_VALUE
         finally:

@@ -31,6 +31,7 @@ def wrapper(shape: Shape, mode: str, *, coroutine: bool) -> str:
     control = "_skip_cache is None and _overwrite_cache is None"
     if positional_control:
         control = f"surplus is UNSET and {control}"
+    refusal = f"refuse(({_tuple(shape)}surplus, _skip_cache, _overwrite_cache))"
     lines = [
         "def make():",
         "    hits = 0",
@@ -43,8 +44,7 @@ def wrapper(shape: Shape, mode: str, *, coroutine: bool) -> str:
     if positional_control:
         lines += [
             "        if surplus is not UNSET:",
-            f"            return {waiting}refuse(({_tuple(shape)}surplus, "
-            "_skip_cache, _overwrite_cache))",
+            f"            return {waiting}{refusal}",
         ]
     lines += [
         "        if _skip_cache:",
