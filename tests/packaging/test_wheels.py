@@ -25,7 +25,7 @@ INSTALLATIONS = {
     "cachu[all]": (
         REDIS,
         ["memory", "null", "file", "diskcache", "redis"],
-        {"aiosqlite", "diskcache", "redis", "hiredis"},
+        {"aiosqlite", "redis", "hiredis"},
     ),
 }
 DRIVERS = {"aiosqlite", "diskcache", "redis", "hiredis"}
@@ -74,7 +74,7 @@ def test_an_installation_works_outside_the_tree(wanted: str, folder: Path, tmp_p
     python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
     run(
-        *UV, "pip", "install", "--python", python, "--no-index", "--find-links", folder, wanted,
+        *UV, "pip", "install", "--refresh", "--python", python, "--no-index", "--find-links", folder, wanted,
         cwd=tmp_path,
     )  # fmt: skip
 

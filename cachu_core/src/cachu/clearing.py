@@ -43,7 +43,8 @@ class Scope:
         if tag is not None and not _is_tag(tag):
             raise ConfigurationError(f"tag must be a non-empty str, or None for all, got {tag!r}")
         self.tag = tag
-        self.ttl = None if ttl is None else seconds(ttl)
+        self.ttl: float | None = None if ttl is None else seconds(ttl)
+        self.package: str
         if package is None:
             self.package = packages.caller_package()
         else:

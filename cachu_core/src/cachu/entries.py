@@ -58,7 +58,8 @@ class CacheEntry:
             return NotImplemented
         return bool(self.value == other.value) and self.created_at == other.created_at
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash(self.created_at)
 
     def __repr__(self) -> str:
         return f"CacheEntry(value={self.value!r}, created_at={self.created_at!r})"
@@ -94,7 +95,8 @@ class CacheInfo:
             return NotImplemented
         return tuple(self) == tuple(other)
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash(tuple(self))
 
     def __repr__(self) -> str:
         return f"CacheInfo(hits={self.hits}, misses={self.misses}, currsize={self.currsize})"

@@ -42,7 +42,7 @@ class Flight:
 
     owner: int
     loop: AbstractEventLoop | None = None
-    landed = False
+    landed: bool = False
     _wakers: list[Waker] | None = None
 
     def again(self) -> Flight:
@@ -161,8 +161,8 @@ class Flights:
     def __init__(self) -> None:
         self.under_way: dict[Hashable, Flight] = {}
         # Reentrant, because a value that is dropped may run code of its own that caches.
-        self.lock = RLock()
-        self.landings = 0
+        self.lock: RLock = RLock()
+        self.landings: int = 0
 
     def overtake(self, key: Hashable, flight: Flight, leader: Flight | None = None) -> None:
         """Put *flight* in the place of whoever computes *key*, or only in that of *leader*."""

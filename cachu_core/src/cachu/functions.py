@@ -74,8 +74,8 @@ class Function:
         self.function = function
         self.policy = policy
         self.package = package
-        self.identity = label(function) if name is None else name
-        self.named = name is not None
+        self.identity: str = label(function) if name is None else name
+        self.named: bool = name is not None
         self._parameters = Parameters.of(function, exclude)
         self._overrides = overrides
         self._counters = Counters()

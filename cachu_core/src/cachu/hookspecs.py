@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["hookimpl", "hookspec"]
 
-hookspec = pluggy.HookspecMarker("cachu")
-hookimpl = pluggy.HookimplMarker("cachu")
+hookspec: pluggy.HookspecMarker = pluggy.HookspecMarker("cachu")
+hookimpl: pluggy.HookimplMarker = pluggy.HookimplMarker("cachu")
 
 
 @hookspec(firstresult=True)

@@ -46,11 +46,11 @@ class Policy:
         copy: bool,
     ) -> None:
         self._label = label
-        self.ttl = ttl
-        self.tag = tag
-        self.cache_if = cache_if
-        self.validate = validate
-        self.copy = copy
+        self.ttl: float = ttl
+        self.tag: str = tag
+        self.cache_if: Callable[[Any], object] | None = cache_if
+        self.validate: Callable[[CacheEntry], object] | None = validate
+        self.copy: bool = copy
         self.failures: dict[str, int] = {}
 
     def keep(self, value: Any) -> Any:

@@ -48,10 +48,10 @@ class Region:
     def __init__(
         self, package: str, ttl: float, settings: Config, shared_package: str | None = None
     ) -> None:
-        self.package = package
-        self.ttl = ttl
-        self.config = settings
-        self.shared_package = shared_package or packages.shared_name(package)
+        self.package: str = package
+        self.ttl: float = ttl
+        self.config: Config = settings
+        self.shared_package: str = shared_package or packages.shared_name(package)
 
     @property
     def key_prefix(self) -> str:
@@ -85,7 +85,7 @@ class LiveRegion:
     def __init__(self, name: str, region: Region) -> None:
         self.name = name
         self.region = region
-        self.flights = Flights()
+        self.flights: Flights = Flights()
         self._made: dict[str, Any] = {}
 
     @property

@@ -95,7 +95,8 @@ class Settings:
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in self.options())
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash(type(self))
 
     def __repr__(self) -> str:
         shown = (f"{name}={redacted(name, getattr(self, name))}" for name in self.options())

@@ -18,7 +18,7 @@ _here: Final[ContextVar[int]] = ContextVar("cachu_disabled_here", default=0)
 _followers: Final[list[Callable[[], None]]] = []
 
 # True while anything is switched off anywhere: what the call paths look at first.
-suspended = False
+suspended: bool = False
 
 
 def disable() -> None:

@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from datetime import timedelta
-    from typing import Any, ClassVar, TypeAlias
+    from typing import Any, TypeAlias
 
     Ttl: TypeAlias = float | timedelta | None
     # A region as a store lists it: its package, its key prefix, its time to live in seconds.
@@ -53,7 +53,7 @@ class Backend(ABC):
         ttl: The time to live, in seconds, of entries that `set` is given none for.
     """
 
-    capabilities: ClassVar[Capability] = Capability.NONE
+    capabilities: Capability = Capability.NONE
     ttl: float = inf
 
     @abstractmethod
@@ -155,7 +155,7 @@ class Backend(ABC):
 class AsyncBackend(ABC):
     """The entries of one region, for asynchronous code; method for method as `Backend`."""
 
-    capabilities: ClassVar[Capability] = Capability.NONE
+    capabilities: Capability = Capability.NONE
     ttl: float = inf
 
     @abstractmethod

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from threading import Thread
     from typing import Any, Final, ParamSpec, TypeVar
 
-    from cachu.backends import RegionName
+    from cachu.backends import Capability, RegionName
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -28,7 +28,7 @@ class ThreadedStore(AsyncStore):
 
     def __init__(self, store: Store) -> None:
         self.plain = store
-        self.capabilities = store.capabilities  # type: ignore[misc]
+        self.capabilities: Capability = store.capabilities
 
     async def load(self, key: str, tag: str | None = None) -> bytes | None:
         return await _hop(self.plain.load, key, tag)
@@ -71,7 +71,7 @@ class LoopedStore(Store):
 
     def __init__(self, store: AsyncStore) -> None:
         self.asynchronous = store
-        self.capabilities = store.capabilities  # type: ignore[misc]
+        self.capabilities: Capability = store.capabilities
 
     def load(self, key: str, tag: str | None = None) -> bytes | None:
         return _loop.run(self.asynchronous.load(key, tag))

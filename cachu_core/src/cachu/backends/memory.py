@@ -15,7 +15,7 @@ from cachu.keys.names import function_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
-    from typing import ClassVar, Protocol
+    from typing import Protocol
 
     from cachu.backends.tables import Entry
 
@@ -52,9 +52,9 @@ class Shelf:
         self._views: WeakSet[View] = WeakSet()
         self._aliases: dict[str, Hashable] = {}
         self.layout: object = None
-        self.tag = ""
-        self.mixed = False
-        self.table = self._blank()
+        self.tag: str = ""
+        self.mixed: bool = False
+        self.table: Table = self._blank()
 
     def join(self, view: View, layout: object, tag: str) -> None:
         """Let *view* use the shelf, with raw keys only if all that use it mean the same by them."""
@@ -155,7 +155,7 @@ class Shelf:
 class MemoryBackend(Backend):
     """The entries of one region in the memory of this process."""
 
-    capabilities: ClassVar[Capability] = (
+    capabilities: Capability = (
         Capability.CLEAR | Capability.TAGS | Capability.COUNT | Capability.EXPIRY
     )
 
@@ -216,10 +216,10 @@ class MemoryBackend(Backend):
 class AsyncMemoryBackend(AsyncBackend):
     """The same entries as those of a `MemoryBackend`, for asynchronous code."""
 
-    capabilities: ClassVar[Capability] = MemoryBackend.capabilities
+    capabilities: Capability = MemoryBackend.capabilities
 
     def __init__(self, backend: MemoryBackend) -> None:
-        self.ttl = backend.ttl
+        self.ttl: float = backend.ttl
         self.plain = backend
 
     async def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:

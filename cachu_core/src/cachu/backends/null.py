@@ -6,8 +6,6 @@ from cachu.backends import AsyncBackend, Backend, Capability
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import ClassVar
 
 _ALL = Capability.CLEAR | Capability.TAGS | Capability.COUNT
 
@@ -15,7 +13,7 @@ _ALL = Capability.CLEAR | Capability.TAGS | Capability.COUNT
 class NullBackend(Backend):
     """Accepts everything and keeps nothing."""
 
-    capabilities: ClassVar[Capability] = _ALL
+    capabilities: Capability = _ALL
 
     def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:
         return NO_VALUE
@@ -36,7 +34,7 @@ class NullBackend(Backend):
 class AsyncNullBackend(AsyncBackend):
     """Accepts everything and keeps nothing, for asynchronous code."""
 
-    capabilities: ClassVar[Capability] = _ALL
+    capabilities: Capability = _ALL
 
     async def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:
         return NO_VALUE

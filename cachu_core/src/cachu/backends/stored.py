@@ -33,8 +33,8 @@ class _Packing:
         self._locks = locks
         self._lock_timeout = lock_timeout
         self.ttl = ttl
-        self.rejected = 0
-        self.unstorable = 0
+        self.rejected: int = 0
+        self.unstorable: int = 0
 
     def _open(self, data: bytes) -> CacheEntry | NoValue:
         """Return the entry in *data*; what cannot be read counts as nothing."""
@@ -80,7 +80,7 @@ class StoreBackend(_Packing, Backend):
     ) -> None:
         super().__init__(codec, label, ttl, locks, lock_timeout)
         self.wrapped = store
-        self.capabilities = store.capabilities  # type: ignore[misc]
+        self.capabilities: Capability = store.capabilities
 
     def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:
         data = self.wrapped.load(key, tag)
@@ -187,7 +187,7 @@ class AsyncStoreBackend(_Packing, AsyncBackend):
     ) -> None:
         super().__init__(codec, label, ttl, locks, lock_timeout)
         self.wrapped = store
-        self.capabilities = store.capabilities  # type: ignore[misc]
+        self.capabilities: Capability = store.capabilities
 
     async def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:
         data = await self.wrapped.load(key, tag)

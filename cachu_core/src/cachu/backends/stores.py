@@ -15,7 +15,7 @@ from cachu.errors import CapabilityError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any, ClassVar
+    from typing import Any
 
     from cachu.backends import RegionName
 
@@ -57,7 +57,7 @@ class Store(ABC):
         capabilities: What it does beyond `load`, `store` and `delete`.
     """
 
-    capabilities: ClassVar[Capability] = Capability.NONE
+    capabilities: Capability = Capability.NONE
 
     @abstractmethod
     def load(self, key: str, tag: str | None = None) -> bytes | None:
@@ -132,7 +132,7 @@ class Store(ABC):
 class AsyncStore(ABC):
     """Keeps bytes under keys, in asynchronous code; method for method as `Store`."""
 
-    capabilities: ClassVar[Capability] = Capability.NONE
+    capabilities: Capability = Capability.NONE
 
     @abstractmethod
     async def load(self, key: str, tag: str | None = None) -> bytes | None:

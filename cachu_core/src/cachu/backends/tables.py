@@ -56,9 +56,9 @@ class Table:
     entries: dict[Hashable, Entry]
 
     def __init__(self, *, lasting: bool, maxsize: int | None) -> None:
-        self.lasting = lasting
-        self.maxsize = maxsize
-        self.flights = Flights()
+        self.lasting: bool = lasting
+        self.maxsize: int | None = maxsize
+        self.flights: Flights = Flights()
         self._countdown = _LEAST
         self._latest = -inf
         self._position = 0

@@ -40,7 +40,7 @@ class Spelling:
         arguments: Callable[[tuple[Any, ...], Mapping[str, Any] | None], Mapping[str, Any]],
         serializer: KeySerializer,
     ) -> None:
-        self.function = function
+        self.function: str = function
         self._keyed = keyed
         self._receiver = receiver
         self._arguments = arguments

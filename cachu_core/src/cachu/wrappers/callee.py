@@ -22,8 +22,8 @@ class Counters:
     __slots__ = ("hits", "misses")
 
     def __init__(self) -> None:
-        self.hits = 0
-        self.misses = 0
+        self.hits: int = 0
+        self.misses: int = 0
 
 
 class Callee:
@@ -49,9 +49,9 @@ class Callee:
         counters: Counters,
         lock_timeout: float,
     ) -> None:
-        self.function = function
-        self.parameters = parameters
-        self.policy = policy
-        self.spelling = spelling
-        self.counters = counters
-        self.lock_timeout = lock_timeout
+        self.function: Callable[..., Any] = function
+        self.parameters: Parameters = parameters
+        self.policy: Policy = policy
+        self.spelling: Spelling = spelling
+        self.counters: Counters = counters
+        self.lock_timeout: float = lock_timeout

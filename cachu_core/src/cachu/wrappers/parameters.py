@@ -62,15 +62,15 @@ class Parameters:
     ) -> None:
         _refuse_unknown(exclude, names)
         _refuse_control(names)
-        self.raw = True
+        self.raw: bool = True
         self._frozen: partial[Any] | None = None
         self._inside: Signature | None = None
-        self.names = names
-        self.defaults = defaults
-        self.keyword_defaults = keyword_defaults
+        self.names: tuple[str, ...] = names
+        self.defaults: tuple[Any, ...] = defaults
+        self.keyword_defaults: dict[str, Any] = keyword_defaults
         keyed = tuple(name[0] != "_" and name not in exclude for name in names)
-        self.keyed = tuple(name for name, counts in zip(names, keyed) if counts)
-        self.receiver = ""
+        self.keyed: tuple[str, ...] = tuple(name for name, counts in zip(names, keyed) if counts)
+        self.receiver: str = ""
         if positional and keyed[0] and names[0] in {"self", "cls"}:
             self.receiver = names[0]
         self.shape: Shape = (
