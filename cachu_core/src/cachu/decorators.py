@@ -222,7 +222,7 @@ def _package_of(function: Any) -> str:
 def _unknown_option(option: str) -> ConfigurationError:
     from cachu.settings import did_you_mean
 
-    hint = did_you_mean(option, _DEFAULTS)
+    hint = did_you_mean(option, {"ttl", *_DEFAULTS})
     return ConfigurationError(f"cache() has no option {option!r}.{hint and ' ' + hint}")
 
 

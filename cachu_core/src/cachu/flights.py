@@ -18,12 +18,10 @@ if TYPE_CHECKING:
     from typing import Final, TypeAlias
 
     Waker: TypeAlias = Callable[[], None]
-    # The innermost flight, and the chain of those around it.
-    Chain: TypeAlias = tuple["Flight", "Chain"] | None
 
-# The flights that the current task or thread leads: it must never wait for one of them, not even
-# in a task or a worker thread that it started itself.
-leading: Final[ContextVar[Chain]] = ContextVar("cachu_leading", default=None)
+# The flight that the current task led last, which knows those around it: no task may wait for a
+# flight of its own, not even in a task or a worker thread that it started itself.
+_led: Final[ContextVar[Flight | None]] = ContextVar("cachu_led", default=None)
 
 _parked: Final[set[Waker]] = set()
 _guard: Final = allocate_lock()
@@ -38,12 +36,24 @@ class Flight:
         owner: The identifier of the thread that leads it.
         loop: The event loop that leads it, None for a plain call.
         landed: Whether there is nothing left to wait for.
+        wakers: What wakes those who wait, None as long as nobody did.
+        around: The flight inside which this one started, in the same task.
     """
 
     owner: int
     loop: AbstractEventLoop | None = None
     landed: bool = False
-    _wakers: list[Waker] | None = None
+    around: Flight | None = None
+    wakers: list[Waker] | None = None
+
+    def lead_task(self) -> None:
+        """Make this the flight that the current task leads."""
+        around = _led.get()
+        # Never taken back: those that have landed are passed over here.
+        while around is not None and around.landed:
+            around = around.around
+        self.around = around
+        _led.set(self)
 
     def again(self) -> Flight:
         """Return a flight of the same leader that nobody waits for yet."""
@@ -63,7 +73,7 @@ class Flight:
         """Wake everybody who waits; they look again, and one of them may lead the next flight."""
         self.landed = True
         # A waiter adds itself before it looks at `landed`, so that none is left behind.
-        for wake in self._wakers or ():
+        for wake in self.wakers or ():
             wake()
 
     def wait(self, deadline: float) -> bool:
@@ -128,18 +138,16 @@ class Flight:
             self._leave(wake)
 
     def _is_led_here(self) -> bool:
-        chain = leading.get()
-        while chain is not None:
-            flight, chain = chain
-            if flight is self:
-                return True
-        return False
+        flight = _led.get()
+        while flight is not None and flight is not self:
+            flight = flight.around
+        return flight is self
 
     def _park(self, wake: Waker) -> None:
         with _guard:
-            if self._wakers is None:
-                self._wakers = []
-            self._wakers.append(wake)
+            if self.wakers is None:
+                self.wakers = []
+            self.wakers.append(wake)
             _parked.add(wake)
 
     def _leave(self, wake: Waker) -> None:
@@ -156,7 +164,7 @@ class Flights:
         landings: How many have landed, so that a caller can tell if one did since it looked.
     """
 
-    __slots__ = ("landings", "lock", "under_way")
+    __slots__ = ("__weakref__", "landings", "lock", "under_way")
 
     def __init__(self) -> None:
         self.under_way: dict[Hashable, Flight] = {}

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, Final
 
     from cachu.backends import AsyncBackend, Backend
+    from cachu.backends.memory import Shelf
     from cachu.policies import Policy
     from cachu.regions import LiveRegion
 
@@ -82,8 +83,11 @@ class Function:
         self._warned = False
         self._epoch = 0
         self._calls: Calls | None = None
+        # Keeps its entries alive until the next call is bound, maybe to the same ones.
+        self._former: Calls | None = None
         self._bind_call: Callable[..., compiled.Bound] | None = None
         self._own_identity: str | None = None
+        self._shelves: list[Shelf] = []
         self._mode = "direct"
 
     def wrapper(self) -> FunctionType:
@@ -112,7 +116,7 @@ class Function:
 
     # What callers of the twins see: the parameters of the function itself.
 
-    def key(self, *args: Any, **kwargs: Any) -> str:
+    def key(self, /, *args: Any, **kwargs: Any) -> str:
         """Return the key of a call, as `get_backend(...).get()` takes it."""
         raw, args, bound = self._bound(args, kwargs)
         calls = self.calls()
@@ -121,7 +125,7 @@ class Function:
             calls.alias(key, raw, args, bound)
         return key
 
-    def get(self, *args: Any, **kwargs: Any) -> Any:
+    def get(self, /, *args: Any, **kwargs: Any) -> Any:
         """Return the cached result of a call, without running the function.
 
         Raises:
@@ -132,7 +136,7 @@ class Function:
             raise KeyError(self.key(*args, **kwargs))
         return entry.value
 
-    def find(self, *args: Any, **kwargs: Any) -> Any:
+    def find(self, /, *args: Any, **kwargs: Any) -> Any:
         """Return the entry of a call, or `NO_VALUE`."""
         return self.calls().peek(*self._bound(args, kwargs))
 
@@ -140,17 +144,17 @@ class Function:
         """Keep *value* as the result of a call."""
         self.calls().put(*self._bound(args, kwargs), value)
 
-    def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+    def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         """Forget the result of a call, and say whether there was one."""
         dropped: bool = self.calls().drop(*self._bound(args, kwargs))
         return dropped
 
-    def refresh(self, *args: Any, **kwargs: Any) -> Any:
+    def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the function and replace the cached result of the call."""
         bound = self._bound(args, kwargs)
         return self.calls().miss(*bound, True)
 
-    def skip(self, *args: Any, **kwargs: Any) -> Any:
+    def skip(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the function past the cache: nothing is read, kept or counted."""
         return self.function(*args, **kwargs)
 
@@ -170,12 +174,15 @@ class Function:
             with _lock:
                 if self._epoch == epoch and self._calls is None:
                     self._calls = made
+                    # Let go of without the lock: values may run code when they die.
+                    _former, self._former = self._former, None
                     self.expose()
 
     def unbind(self) -> None:
         """Have the next call bind the function anew."""
         with _lock:
             self._epoch += 1
+            self._former = self._calls or self._former
             self._calls = None
             self.expose()
 
@@ -208,7 +215,7 @@ class Function:
 
     def spell(self, raw: Hashable) -> str:
         """Return the key of the call with the raw key *raw*."""
-        spelled: str = self.calls().callee.spelling.key_of_raw(raw)
+        spelled: str = self.calls().callee.spelling.spell(self._parameters.of_raw(raw))
         return spelled
 
     def _first(
@@ -229,7 +236,7 @@ class Function:
         part = names.function_part(settings.key_prefix, self.package, identity)
         callee = self._callee(part, region)
         if isinstance(backend, MemoryBackend):
-            shelf = backend.shelf(part)
+            shelf = self._shelf(backend, part)
             layout = (self._parameters.keyed, self.policy.tag) if self._parameters.raw else None
             shelf.join(self, layout, self.policy.tag)
             return self._calls_in_memory(callee, shelf)  # type: ignore[no-any-return]
@@ -256,6 +263,15 @@ class Function:
     def _backend_of(self, region: LiveRegion) -> Backend | AsyncBackend:
         return region.backend
 
+    def _shelf(self, backend: MemoryBackend, part: str) -> Shelf:
+        """Return the function's place in memory; those of other configurations stay, if in use."""
+        shelf = backend.shelf(part)
+        with _lock:
+            self._shelves = [other for other in self._shelves if other.count()]
+            if shelf not in self._shelves:
+                self._shelves.append(shelf)
+        return shelf
+
     def _tell_apart(self, _backend: object) -> str:
         """Return an identity that no other living function has, for entries in memory."""
         with _lock:
@@ -266,7 +282,8 @@ class Function:
 
     def _warn_of_namesakes(self, backend: object) -> str:
         """Warn if another living function has the same identity, and so the same entries."""
-        if self._namesakes() and not self._warned:
+        keeps = not isinstance(backend, (NullBackend, AsyncNullBackend))
+        if keeps and not self._warned and self._namesakes():
             self._warned = True
             import warnings
 
@@ -295,8 +312,10 @@ class Function:
 
     def _refuse(self, args: tuple[Any, ...]) -> Any:
         """Have the function itself refuse more positional arguments than it takes."""
-        while args and args[-1] is None:
-            args = args[:-1]
+        # The last two are what was passed in the place of the control arguments, if it was.
+        for _ in range(2):
+            if args[-1] is None:
+                args = args[:-1]
         return self.function(*args)
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> compiled.Bound:
@@ -313,7 +332,7 @@ class AsyncFunction(Function):
     _calls_on_backend: ClassVar[Any] = AsyncStoredCalls
     _calls_to_nowhere: ClassVar[Any] = AsyncPassingCalls
 
-    async def get(self, *args: Any, **kwargs: Any) -> Any:
+    async def get(self, /, *args: Any, **kwargs: Any) -> Any:
         """Return the cached result of a call, without running the function.
 
         Raises:
@@ -328,16 +347,16 @@ class AsyncFunction(Function):
         """Keep *value* as the result of a call."""
         await self.calls().put(*self._bound(args, kwargs), value)
 
-    async def invalidate(self, *args: Any, **kwargs: Any) -> bool:  # type: ignore[override]
+    async def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:  # type: ignore[override]
         """Forget the result of a call, and say whether there was one."""
         dropped: bool = await self.calls().drop(*self._bound(args, kwargs))
         return dropped
 
-    async def refresh(self, *args: Any, **kwargs: Any) -> Any:
+    async def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the function and replace the cached result of the call."""
         return await self.calls().miss(*self._bound(args, kwargs), True)
 
-    async def skip(self, *args: Any, **kwargs: Any) -> Any:
+    async def skip(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the function past the cache: nothing is read, kept or counted."""
         return await self.function(*args, **kwargs)
 

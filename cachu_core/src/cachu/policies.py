@@ -80,9 +80,13 @@ class Policy:
     def refuse_used_up(self, value: object) -> None:
         """Raise `UncacheableResultError` for what only its first user could consume."""
         if type(value) in _USED_UP:
+            advice = "return a list, or cache the function that consumes it"
+            if type(value) is CoroutineType:
+                value.close()  # nobody is going to await it
+                advice = "use @async_cache, or cache the coroutine function itself"
             raise UncacheableResultError(
                 f"{self._label} returned {_USED_UP[type(value)]}, which only its first user could "
-                "consume; return a list, or cache the function that consumes it"
+                f"consume; {advice}"
             )
 
     def accepts(self, entry: CacheEntry) -> bool:

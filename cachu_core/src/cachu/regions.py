@@ -6,11 +6,15 @@ code get two views of one store.
 
 from __future__ import annotations
 
+import os
+import sys
 from _thread import RLock
 from types import MappingProxyType
+from weakref import WeakValueDictionary
 
 from cachu import config, packages, plugins
 from cachu.backends import AsyncBackend, Backend
+from cachu.backends.memory import AsyncMemoryBackend
 from cachu.backends.stores import AsyncStore, Store
 from cachu.errors import BrokenPluginError, ConfigurationError
 from cachu.flights import Flights
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 _lock: Final = RLock()
 _live: Final[dict[tuple[Any, ...], LiveRegion]] = {}
 _retired: Final[list[LiveRegion]] = []
+_flights: Final[WeakValueDictionary[tuple[str, Identity], Flights]] = WeakValueDictionary()
 
 
 class Region:
@@ -85,7 +90,7 @@ class LiveRegion:
     def __init__(self, name: str, region: Region) -> None:
         self.name = name
         self.region = region
-        self.flights: Flights = Flights()
+        self.flights: Flights = _flights_of(name, region)
         self._made: dict[str, Any] = {}
 
     @property
@@ -118,6 +123,8 @@ class LiveRegion:
     def close(self) -> None:
         """Close what plain code used."""
         backend = self._made.pop("backend", None)
+        if backend is None and isinstance(self._made.get("async_backend"), AsyncMemoryBackend):
+            backend = self._made.pop("async_backend").plain
         if backend is not None:
             backend.close()
 
@@ -195,7 +202,7 @@ class LiveRegion:
             serializer = plugins.make("cachu_make_value_serializer", name, self.region)  # type: ignore[assignment]
         codec = Codec(serializer, name, key.encode() if isinstance(key, str) else key)  # type: ignore[arg-type]
         label = f"the {self.name} backend"
-        return codec, label, self.region.ttl, self._locks(), settings.lock_timeout
+        return codec, label, self.region.ttl, self._locks(), settings.lock_timeout, self.flights
 
     def _locks(self) -> LockProvider | None:
         lock = self.region.config.lock
@@ -210,6 +217,11 @@ class LiveRegion:
             f"the {self.name!r} backend has no {missing} side, only an {present} Backend; its "
             "plugin must provide both, or a Store, which cachu can bridge"
         )
+
+
+def _flights_of(name: str, region: Region) -> Flights:
+    """Return what is being computed for a region, however many views of it there are."""
+    return _flights.setdefault((name, region.identity), Flights())
 
 
 def live(
@@ -300,9 +312,7 @@ def clear_backends() -> None:
     """
     for region in _forget():
         region.close()
-    from cachu.backends.bridges import stop_private_loop
-
-    stop_private_loop()
+    _stop_private_loop()
 
 
 async def clear_async_backends() -> None:
@@ -311,6 +321,7 @@ async def clear_async_backends() -> None:
     for region in regions:
         await region.close_async()
         region.close()
+    _stop_private_loop()
 
 
 def follow(callback: Callable[[], None]) -> None:
@@ -329,6 +340,21 @@ def _forget() -> list[LiveRegion]:
     for callback in _followers:
         callback()
     return regions
+
+
+def _stop_private_loop() -> None:
+    bridges = sys.modules.get("cachu.backends.bridges")
+    if bridges is not None:
+        bridges.stop_private_loop()
+
+
+def _after_fork() -> None:
+    for flights in _flights.values():
+        flights.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _region_for(

@@ -107,6 +107,8 @@ class Backend(ABC):
         usable: Callable[[CacheEntry], bool],
         ttl: float,
         tag: str = "",
+        *,
+        force: bool = False,
     ) -> CacheEntry | NoValue:
         """Return the entry under *key*, or let one caller at a time make it.
 
@@ -119,6 +121,7 @@ class Backend(ABC):
             usable: Whether an entry that is found may be returned instead.
             ttl: The time to live of a new entry, in seconds.
             tag: Its tag.
+            force: Wait for nobody who is making it, and fence them off.
 
         Returns:
             The entry found or made, or `NO_VALUE` if *create* had nothing to keep.
@@ -189,6 +192,8 @@ class AsyncBackend(ABC):
         usable: Callable[[CacheEntry], bool],
         ttl: float,
         tag: str = "",
+        *,
+        force: bool = False,
     ) -> CacheEntry | NoValue:
         """Return the entry under *key*, or let one caller make it; see `Backend.get_or_create`."""
         entry = await create()

@@ -6,7 +6,7 @@ callers, on one private event loop in a thread of its own, which starts when it 
 
 from __future__ import annotations
 
-from _thread import RLock
+from _thread import RLock, allocate_lock
 
 from cachu.backends.stores import AsyncStore, Lease, Store
 
@@ -54,7 +54,26 @@ class ThreadedStore(AsyncStore):
     async def begin(
         self, key: str, tag: str = "", *, wait: float = 30.0, force: bool = False
     ) -> bytes | Lease:
-        return await _hop(self.plain.begin, key, tag, wait=wait, force=force)
+        guard, left, found = allocate_lock(), False, None
+
+        def begin() -> bytes | Lease:
+            nonlocal found
+            begun = self.plain.begin(key, tag, wait=wait, force=force)
+            with guard:
+                found, unwanted = begun, left
+            if unwanted and isinstance(begun, Lease):
+                self.plain.abandon(begun)
+            return begun
+
+        try:
+            return await _hop(begin)
+        except BaseException:
+            # A thread cannot be cancelled: nobody else would give up the lease that it gets.
+            with guard:
+                left = True
+            if isinstance(found, Lease):
+                self.plain.abandon(found)
+            raise
 
     async def commit(self, lease: Lease, data: bytes, ttl: float, tag: str = "") -> bool:
         return await _hop(self.plain.commit, lease, data, ttl, tag)

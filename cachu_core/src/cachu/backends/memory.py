@@ -50,7 +50,7 @@ class Shelf:
         self._ttl = ttl
         self._maxsize = maxsize
         self._views: WeakSet[View] = WeakSet()
-        self._aliases: dict[str, Hashable] = {}
+        self._aliases: dict[str, tuple[Hashable, tuple[type, ...]]] = {}
         self.layout: object = None
         self.tag: str = ""
         self.mixed: bool = False
@@ -60,24 +60,27 @@ class Shelf:
         """Let *view* use the shelf, with raw keys only if all that use it mean the same by them."""
         if not self._views:
             self.layout, self.tag = layout, tag
+            self.mixed = self.mixed or layout is None
         elif self.layout != layout and self.layout is not None:
             self._spell_out()
         self._views.add(view)
 
-    def alias(self, key: str, raw: Hashable) -> None:
-        """Remember that *key* is spelled *raw* here."""
-        if len(self._aliases) >= _MOST_ALIASES:
-            del self._aliases[next(iter(self._aliases))]
-        self._aliases[key] = raw
+    def alias(self, key: str, raw: Hashable, types: tuple[type, ...]) -> None:
+        """Remember that *key* is spelled *raw* here, if its entry has these *types*."""
+        with self.table.flights.lock:
+            if len(self._aliases) >= _MOST_ALIASES:
+                del self._aliases[next(iter(self._aliases))]
+            self._aliases[key] = raw, types
 
     def seek(self, key: str) -> Hashable:
         """Return what *key* is kept under."""
         entries = self.table.entries
         if self.layout is None or (key,) in entries:
             return (key,)
-        if key not in self._aliases:
-            self._search(key)
-        return self._aliases.get(key, (key,))
+        raw, types = self._aliases.get(key) or self._search(key)
+        entry = entries.get(raw)
+        # Under an equal raw key there may be the entry of a lookalike: 1, 1.0, True.
+        return raw if entry is not None and entry[2:] == types else (key,)
 
     def read(self, where: Hashable, entry: Entry) -> CacheEntry:
         """Return *entry*, kept under *where*, as people see it."""
@@ -91,7 +94,9 @@ class Shelf:
             return self.table.delete_tagged(tag, self.tag)
         if tag is not None and tag != self.tag:
             return 0
-        removed = self.table.count()
+        # Kept until the end, because values may run code when they die.
+        table = self.table
+        removed = table.count()
         self.table = self._blank()
         self.mixed = self.layout is None
         self._aliases.clear()
@@ -106,11 +111,22 @@ class Shelf:
 
     def put(self, key: str, entry: CacheEntry, deadline: float, tag: str) -> None:
         """Keep an entry that did not come from a call of the function."""
-        where = self.seek(key)
-        if not spelled(where):
-            self.table.delete(where)
         self.mixed = True
+        self.delete(key)
         self.table.put((key,), (entry.value, deadline, entry.created_at, tag), deadline)
+
+    def delete(self, key: str) -> bool:
+        """Forget an entry, fence off whoever computes it, and say whether it was there."""
+        where = self.seek(key)
+        table, alias = self.table, self._aliases.get(key)
+        if spelled(where) and self.layout is not None:
+            with table.flights.lock:
+                if alias is None:
+                    # Which computation is meant is not known: none is to be kept.
+                    table.flights.fence_all()
+                else:
+                    table.flights.fence(alias[0])
+        return table.delete(where)
 
     def resize(self, maxsize: int | None) -> None:
         """Bound the table, or lift the bound, keeping what fits."""
@@ -129,13 +145,14 @@ class Shelf:
         for view in list(self._views):
             view.expose()
 
-    def _search(self, key: str) -> None:
+    def _search(self, key: str) -> tuple[Hashable, tuple[type, ...]]:
         view = next(iter(self._views), None)
         if view is not None:
-            for where in [key for key, _ in self.table.items()]:
+            for where, entry in self.table.items():
                 if not spelled(where) and view.spell(where) == key:
-                    self.alias(key, where)
-                    return
+                    self.alias(key, where, entry[2:])
+                    return where, entry[2:]
+        return (key,), ()
 
     def _spell_out(self) -> None:
         view = next(iter(self._views))
@@ -189,8 +206,7 @@ class MemoryBackend(Backend):
         self._shelf_of(key).put(key, entry, entry.created_at + ttl, tag)
 
     def delete(self, key: str) -> bool:
-        shelf = self._shelf_of(key)
-        return shelf.table.delete(shelf.seek(key))
+        return self._shelf_of(key).delete(key)
 
     def clear(self, tag: str | None = None) -> int:
         return sum(shelf.clear(tag) for shelf in self._all())
@@ -210,7 +226,7 @@ class MemoryBackend(Backend):
 
     def _after_fork(self) -> None:
         for shelf in self._all():
-            shelf.table.flights.after_fork()
+            shelf.table.after_fork()
 
 
 class AsyncMemoryBackend(AsyncBackend):

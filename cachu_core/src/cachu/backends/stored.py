@@ -6,6 +6,7 @@ from cachu.backends import AsyncBackend, Backend, Capability
 from cachu.backends.stores import AsyncStore, Lease, Store
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.errors import SerializationError
+from cachu.flights import Flights
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,18 +27,26 @@ class _Packing:
     """
 
     def __init__(
-        self, codec: Codec, label: str, ttl: float, locks: LockProvider | None, lock_timeout: float
+        self,
+        codec: Codec,
+        label: str,
+        ttl: float,
+        locks: LockProvider | None,
+        lock_timeout: float,
+        flights: Flights | None,
     ) -> None:
         self._codec = codec
         self._label = label
         self._locks = locks
         self._lock_timeout = lock_timeout
+        # What is being computed for this store in this process.
+        self._flights = flights or Flights()
         self.ttl = ttl
         self.rejected: int = 0
         self.unstorable: int = 0
 
-    def _open(self, data: bytes) -> CacheEntry | NoValue:
-        """Return the entry in *data*; what cannot be read counts as nothing."""
+    def _open(self, data: bytes) -> CacheEntry | NoValue | None:
+        """Return the entry in *data*, `NO_VALUE` if it is stale, None if it cannot be read."""
         try:
             return self._codec.unpack(data)
         except SerializationError as error:
@@ -48,7 +57,7 @@ class _Packing:
                     self._label,
                     error,
                 )
-            return NO_VALUE
+            return None
 
     def _seal(self, entry: CacheEntry, ttl: float) -> bytes | None:
         """Return *entry* as bytes; None if that cannot be done, which is no reason to fail."""
@@ -77,8 +86,9 @@ class StoreBackend(_Packing, Backend):
         ttl: float,
         locks: LockProvider | None = None,
         lock_timeout: float = 30.0,
+        flights: Flights | None = None,
     ) -> None:
-        super().__init__(codec, label, ttl, locks, lock_timeout)
+        super().__init__(codec, label, ttl, locks, lock_timeout, flights)
         self.wrapped = store
         self.capabilities: Capability = store.capabilities
 
@@ -86,19 +96,23 @@ class StoreBackend(_Packing, Backend):
         data = self.wrapped.load(key, tag)
         if data is None:
             return NO_VALUE
-        rejected = self.rejected
         entry = self._open(data)
-        if self.rejected != rejected:
+        if entry is None:
             self.wrapped.delete(key)
+            return NO_VALUE
         return entry
 
     def store(self, key: str, entry: CacheEntry, ttl: float, tag: str = "") -> None:
-        self.wrapped.store(key, self._codec.pack(entry, ttl), ttl, tag)
+        data = self._codec.pack(entry, ttl)
+        self._flights.fence(key)
+        self.wrapped.store(key, data, ttl, tag)
 
     def delete(self, key: str) -> bool:
+        self._flights.fence(key)
         return self.wrapped.delete(key)
 
     def clear(self, tag: str | None = None) -> int:
+        self._flights.fence_all()
         return self.wrapped.clear(tag)
 
     def count(self, tag: str | None = None, function: str | None = None) -> int:
@@ -117,9 +131,11 @@ class StoreBackend(_Packing, Backend):
         usable: Callable[[CacheEntry], bool],
         ttl: float,
         tag: str = "",
+        *,
+        force: bool = False,
     ) -> CacheEntry | NoValue:
         if Capability.LEASES in self.capabilities:
-            return self._under_lease(key, create, usable, ttl, tag)
+            return self._under_lease(key, create, usable, ttl, tag, force=force)
 
         def make() -> CacheEntry | NoValue:
             entry = create()
@@ -129,7 +145,7 @@ class StoreBackend(_Packing, Backend):
                     self.wrapped.store(key, data, ttl, tag)
             return entry
 
-        if self._locks is None:
+        if self._locks is None or force:
             return make()
         from dogpile import Lock, NeedRegenerationException
 
@@ -153,11 +169,13 @@ class StoreBackend(_Packing, Backend):
         usable: Callable[[CacheEntry], bool],
         ttl: float,
         tag: str,
+        *,
+        force: bool,
     ) -> CacheEntry | NoValue:
-        found = self.wrapped.begin(key, tag, wait=self._lock_timeout)
+        found = self.wrapped.begin(key, tag, wait=self._lock_timeout, force=force)
         if not isinstance(found, Lease):
             entry = self._open(found)
-            if entry is not NO_VALUE and usable(entry):
+            if isinstance(entry, CacheEntry) and usable(entry):
                 return entry
             found = self.wrapped.begin(key, tag, wait=self._lock_timeout, force=True)
         lease = _lease(found, self.wrapped)
@@ -184,8 +202,9 @@ class AsyncStoreBackend(_Packing, AsyncBackend):
         ttl: float,
         locks: LockProvider | None = None,
         lock_timeout: float = 30.0,
+        flights: Flights | None = None,
     ) -> None:
-        super().__init__(codec, label, ttl, locks, lock_timeout)
+        super().__init__(codec, label, ttl, locks, lock_timeout, flights)
         self.wrapped = store
         self.capabilities: Capability = store.capabilities
 
@@ -193,19 +212,23 @@ class AsyncStoreBackend(_Packing, AsyncBackend):
         data = await self.wrapped.load(key, tag)
         if data is None:
             return NO_VALUE
-        rejected = self.rejected
         entry = self._open(data)
-        if self.rejected != rejected:
+        if entry is None:
             await self.wrapped.delete(key)
+            return NO_VALUE
         return entry
 
     async def store(self, key: str, entry: CacheEntry, ttl: float, tag: str = "") -> None:
-        await self.wrapped.store(key, self._codec.pack(entry, ttl), ttl, tag)
+        data = self._codec.pack(entry, ttl)
+        self._flights.fence(key)
+        await self.wrapped.store(key, data, ttl, tag)
 
     async def delete(self, key: str) -> bool:
+        self._flights.fence(key)
         return await self.wrapped.delete(key)
 
     async def clear(self, tag: str | None = None) -> int:
+        self._flights.fence_all()
         return await self.wrapped.clear(tag)
 
     async def count(self, tag: str | None = None, function: str | None = None) -> int:
@@ -224,10 +247,12 @@ class AsyncStoreBackend(_Packing, AsyncBackend):
         usable: Callable[[CacheEntry], bool],
         ttl: float,
         tag: str = "",
+        *,
+        force: bool = False,
     ) -> CacheEntry | NoValue:
         if Capability.LEASES in self.capabilities:
-            return await self._under_lease(key, create, usable, ttl, tag)
-        if self._locks is None:
+            return await self._under_lease(key, create, usable, ttl, tag, force=force)
+        if self._locks is None or force:
             return await self._make(key, create, ttl, tag)
         async with self._locks.async_lock(key):
             entry = await self.load(key, tag)
@@ -252,11 +277,13 @@ class AsyncStoreBackend(_Packing, AsyncBackend):
         usable: Callable[[CacheEntry], bool],
         ttl: float,
         tag: str,
+        *,
+        force: bool,
     ) -> CacheEntry | NoValue:
-        found = await self.wrapped.begin(key, tag, wait=self._lock_timeout)
+        found = await self.wrapped.begin(key, tag, wait=self._lock_timeout, force=force)
         if not isinstance(found, Lease):
             entry = self._open(found)
-            if entry is not NO_VALUE and usable(entry):
+            if isinstance(entry, CacheEntry) and usable(entry):
                 return entry
             found = await self.wrapped.begin(key, tag, wait=self._lock_timeout, force=True)
         lease = _lease(found, self.wrapped)

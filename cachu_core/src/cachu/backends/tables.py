@@ -43,10 +43,12 @@ class Table:
     """
 
     __slots__ = (
+        "_acquire",
         "_countdown",
         "_latest",
         "_ordered",
         "_position",
+        "_release",
         "entries",
         "flights",
         "lasting",
@@ -59,6 +61,8 @@ class Table:
         self.lasting: bool = lasting
         self.maxsize: int | None = maxsize
         self.flights: Flights = Flights()
+        self._acquire = self.flights.lock.acquire
+        self._release = self.flights.lock.release
         self._countdown = _LEAST
         self._latest = -inf
         self._position = 0
@@ -76,30 +80,39 @@ class Table:
 
     def commit(self, key: Hashable, entry: Entry, deadline: float, flight: Flight) -> bool:
         """Keep what *flight* brought home, unless it was overtaken; either way it has landed."""
-        flights = self.flights
-        # Half the cost of a with statement, on the path that every miss takes.
-        flights.lock.acquire()
+        # Every miss comes by here, and a with statement would cost twice as much.
+        self._acquire()
         try:
-            kept = flights.under_way.get(key) is flight
+            under_way = self.flights.under_way
+            kept = under_way.get(key) is flight
             if kept:
-                self._insert(key, entry, deadline)
-                del flights.under_way[key]
+                # In this order: a caller must find the one or the other.
+                _dropped = self._insert(key, entry, deadline)
+                under_way.pop(key, None)
         finally:
-            flights.lock.release()
-        flight.land()
+            self._release()
+        flight.landed = True
+        if flight.wakers is not None:
+            flight.land()
         return kept
+
+    def after_fork(self) -> None:
+        """Let go of what threads of the parent process held."""
+        self.flights.after_fork()
+        self._acquire = self.flights.lock.acquire
+        self._release = self.flights.lock.release
 
     def refuse(self, key: Hashable, flight: Flight) -> None:
         """Let *flight* land with nothing to keep; an older entry goes too."""
         with self.flights.lock:
             if self.flights.under_way.get(key) is flight:
-                self.entries.pop(key, None)
+                _dropped = self.entries.pop(key, None)
         self.flights.land(key, flight)
 
     def put(self, key: Hashable, entry: Entry, deadline: float) -> None:
         """Keep *entry*, whatever is being computed for *key*."""
         with self.flights.lock:
-            self._insert(key, entry, deadline)
+            _dropped = self._insert(key, entry, deadline)
             self.flights.fence(key)
 
     def delete(self, key: Hashable) -> bool:
@@ -132,7 +145,7 @@ class Table:
         """Forget the entries with *tag* and all computations; say how many entries there were."""
         with self.flights.lock:
             self.flights.fence_all()
-            removed = [self.entries.pop(key) for key in self._tagged(tag, raw_tag)]
+            removed = [self.entries.pop(key, None) for key in self._tagged(tag, raw_tag)]
         return len(removed)
 
     def _tagged(self, tag: str, raw_tag: str) -> list[Hashable]:
@@ -146,30 +159,43 @@ class Table:
     def items(self) -> list[tuple[Hashable, Entry]]:
         """Return a copy of all that is here, stale or not."""
         with self.flights.lock:
-            return list(self.entries.items())
+            return self._slice()
 
-    def _insert(self, key: Hashable, entry: Entry, deadline: float) -> None:
+    def _slice(self, start: int = 0, stop: int | None = None) -> list[tuple[Hashable, Entry]]:
+        while True:
+            try:
+                return list(islice(self.entries.items(), start, stop))
+            except RuntimeError:
+                # Garbage collection ran code that stores something, in the middle of it.
+                continue
+
+    def _insert(self, key: Hashable, entry: Entry, deadline: float) -> object:
+        """Put *entry* at the end; return what had to go.
+
+        Values may run code when they die, so the caller lets go of them without the lock.
+        """
         entries = self.entries
-        if key in entries:
-            del entries[key]
+        dropped: object = entries.pop(key, None)
         entries[key] = entry
         if deadline < self._latest:
             self._ordered = False
         else:
             self._latest = deadline
-        if self.maxsize is not None:
-            while len(entries) > self.maxsize:
-                del entries[next(iter(entries))]
         self._countdown -= 1
         if self._countdown <= 0:
-            self._sweep_locked()
+            dropped = dropped, self._sweep_locked()
+        if self.maxsize is not None:
+            while len(entries) > self.maxsize:
+                # In one step, for wrappers move entries to the end without taking the lock.
+                dropped = dropped, entries.popitem(last=False)  # type: ignore[call-arg]
+        return dropped
 
-    def _sweep(self) -> int:
+    def _sweep(self) -> object:
         with self.flights.lock:
             return self._sweep_locked()
 
-    def _sweep_locked(self) -> int:
-        """Drop a bounded number of expired entries, the oldest first, and say how many."""
+    def _sweep_locked(self) -> list[object]:
+        """Take out a bounded number of expired entries, the oldest first, and return them."""
         entries = self.entries
         share = max(_LEAST, len(entries) // _SHARE)
         self._countdown = share
@@ -180,18 +206,20 @@ class Table:
 
         # Twice as many as were added since, so that sweeping outruns storing.
         if self._ordered:
-            expired = [key for key, _ in islice(takewhile(stale, entries.items()), 2 * share)]
+            part = self._slice(0, 1)
+            if part and stale(part[0]):
+                part = self._slice(0, 2 * share)
+            expired = [key for key, _ in takewhile(stale, part)]
         else:
             if self._position >= len(entries):
                 self._position = 0
-            part = islice(entries.items(), self._position, self._position + 2 * share)
+            part = self._slice(self._position, self._position + 2 * share)
             expired = [item[0] for item in part if stale(item)]
             self._position += 2 * share - len(expired)
-        for key in expired:
-            del entries[key]
+        dropped: list[object] = [entries.pop(key, None) for key in expired]
         if not entries and self.maxsize is None:
             self._ordered, self._latest = True, -inf
-        return len(expired)
+        return dropped
 
 
 def spelled(key: Hashable) -> bool:

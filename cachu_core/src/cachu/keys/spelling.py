@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary, ref
+from _thread import RLock
+from weakref import ref
 
 from cachu.errors import ConfigurationError
 from cachu.keys.connections import is_connection
@@ -10,13 +11,13 @@ from cachu.keys.names import join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, Final
 
     from cachu.keys.serializers import KeySerializer
 
-_labels: Final[WeakKeyDictionary[type, str]] = WeakKeyDictionary()
-_local_classes: Final[dict[str, list[ref[type]]]] = {}
+_lock: Final = RLock()
+_local_classes: Final[dict[str, list[tuple[ref[type], str]]]] = {}
 
 
 class Spelling:
@@ -53,14 +54,10 @@ class Spelling:
             UncacheableArgumentError: If an argument that counts has no stable form.
         """
         arguments = self._arguments(args, kwargs)
-        return self._spell({name: arguments[name] for name in self._keyed})
+        return self.spell({name: arguments[name] for name in self._keyed})
 
-    def key_of_raw(self, raw: Hashable) -> str:
-        """Return the key of the call that has the raw key *raw*."""
-        values: Any = raw if len(self._keyed) != 1 else (raw,)
-        return self._spell(dict(zip(self._keyed, values)))
-
-    def _spell(self, arguments: dict[str, Any]) -> str:
+    def spell(self, arguments: Mapping[str, Any]) -> str:
+        """Return the key of a call with these *arguments*, by name and in order."""
         counting = {}
         for name, value in arguments.items():
             if name == self._receiver:
@@ -77,20 +74,22 @@ class Spelling:
 
 def class_label(cls: type) -> str:
     """Return the name of a class, told apart from other living classes of that name."""
-    label = _labels.get(cls)
-    if label is None:
-        label = f"{cls.__module__}.{cls.__qualname__}"
-        if "<locals>" in label:
-            namesakes = _local_classes.setdefault(label, [])
-            namesakes[:] = [namesake for namesake in namesakes if namesake() is not None]
-            taken = {_labels.get(namesake()) for namesake in namesakes}  # type: ignore[arg-type]
-            namesakes.append(ref(cls))
-            label = unlike(label, taken)
-        _labels[cls] = label
-    return label
+    label = f"{cls.__module__}.{cls.__qualname__}"
+    if "<locals>" not in label:
+        return label
+    with _lock:
+        namesakes = [(known, name) for known, name in _local_classes.get(label, ()) if known()]
+        _local_classes[label] = namesakes
+        # Compared one by one, for a metaclass may redefine what is equal.
+        for known, name in namesakes:
+            if known() is cls:
+                return name
+        name = unlike(label, {name for _, name in namesakes})
+        namesakes.append((ref(cls), name))
+        return name
 
 
-def unlike(label: str, taken: set[str | None]) -> str:
+def unlike(label: str, taken: set[str] | set[str | None]) -> str:
     """Return *label*, or if it is taken the first of label#2, label#3, ... that is not."""
     number, candidate = 1, label
     while candidate in taken:

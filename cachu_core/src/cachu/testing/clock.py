@@ -63,7 +63,7 @@ class FakeClock:
         self._now = float(to)
         nudge()
 
-    def __enter__(self) -> FakeClock:
+    def __enter__(self) -> FakeClock:  # noqa: PYI034  typing.Self is newer than Python 3.10
         if self._replaced is not None:
             raise RuntimeError("this FakeClock is running; nest another one")
         self._replaced = time.time

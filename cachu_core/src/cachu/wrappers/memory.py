@@ -5,21 +5,23 @@ from __future__ import annotations
 import sys
 import time
 from _thread import get_ident
+from functools import partial
 from math import inf
 
 from cachu import switches
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
-from cachu.flights import Flight, leading
+from cachu.flights import Flight
 from cachu.wrappers.compiled import UNSET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
     from typing import Any, TypeAlias
 
     from cachu.backends.memory import Shelf
     from cachu.backends.tables import Entry, Table
     from cachu.wrappers.callee import Callee
+    from cachu.wrappers.parameters import Parameters
 
     Args: TypeAlias = tuple[Any, ...]
     Kwargs: TypeAlias = dict[str, Any] | None
@@ -43,9 +45,9 @@ class MemoryCalls:
         self._run = callee.function
         self._counters = callee.counters
         self._policy = callee.policy
+        self._ttl = callee.policy.ttl
         self._timeout = callee.lock_timeout
-        self._scalar = len(callee.parameters.keyed) == 1
-        self._receiver = callee.parameters.receiver
+        self._types = _reader(callee.parameters)
         # Whether a fresh entry needs no more than to be returned.
         self._plain = callee.policy.validate is None and not callee.policy.copy
         self._keeps_all = callee.policy.cache_if is None and not callee.policy.copy
@@ -55,7 +57,7 @@ class MemoryCalls:
         """How the wrapper may find hits by itself."""
         if self.shelf.layout is None or not self._plain:
             return "direct"
-        mode = "lasting" if self._policy.ttl == inf else "timed"
+        mode = "lasting" if self._ttl == inf else "timed"
         return mode if self.shelf.table.maxsize is None else f"{mode}-bounded"
 
     def miss(self, key: Hashable, args: Args, kwargs: Kwargs, overwrite: object = None) -> Any:
@@ -111,8 +113,9 @@ class MemoryCalls:
         """Keep *value* as what the call returns."""
         table = self.shelf.table
         where, types, _ = self._locate(table, key, args, kwargs)
-        row, deadline = self._row(types, self._policy.lend(value))
-        table.put(where, row, deadline)
+        now = time.time()
+        deadline = now + self._ttl
+        table.put(where, self._row(types, self._policy.lend(value), now, deadline), deadline)
 
     def drop(self, key: Hashable, args: Args, kwargs: Kwargs) -> bool:
         """Forget the entry of a call and say whether there was one."""
@@ -128,42 +131,21 @@ class MemoryCalls:
         """Have the backend find the entry of a call under its spelled key at once."""
         where, types, _ = self._locate(self.shelf.table, key, args, kwargs)
         if types is not None:
-            self.shelf.alias(spelled, where)
+            self.shelf.alias(spelled, where, types)
 
     def _locate(
         self, table: Table, key: Hashable, args: Args, kwargs: Kwargs
     ) -> tuple[Hashable, tuple[type, ...] | None, Entry | None]:
         """Return what a call is kept under, the types that belong to a raw key, and the entry."""
-        types = self._raw_types(key)
-        if types is not None:
+        types = self._types(key)
+        if types is not None and self.shelf.layout is not None:
             seen = table.entries.get(key)
             if seen is not None and seen[2:] != types:
                 self.shelf.mixed = True
-            elif not self.shelf.mixed or (self._spell(args, kwargs) not in table.entries):
+            elif not self.shelf.mixed or self._spell(args, kwargs) not in table.entries:
                 return key, types, seen
         where = self._spell(args, kwargs)
         return where, None, table.entries.get(where)
-
-    def _raw_types(self, key: Any) -> tuple[type, ...] | None:
-        """Return the types of the arguments in a raw key, None if it cannot stand for a call."""
-        if key is UNSET or self.shelf.layout is None:
-            return None
-        if self._receiver:
-            values = (key,) if self._scalar else key
-            if not _is_plain_class(values[0], self._receiver):
-                return None
-            first = () if self._receiver == "self" else (type(values[0]),)
-            checked = values[1:]
-        elif self._scalar:
-            kind = type(key)
-            return (kind,) if kind in _EXACT or (kind is float and _is_exact(key)) else None
-        else:
-            first, checked = (), key
-        for value in checked:
-            kind = type(value)
-            if kind not in _EXACT and not (kind is float and _is_exact(value)):
-                return None
-        return (*first, *[type(value) for value in checked])
 
     def _spell(self, args: Args, kwargs: Kwargs) -> Hashable:
         return (self.callee.spelling.key(args, kwargs),)
@@ -191,15 +173,18 @@ class MemoryCalls:
         kept = value if self._keeps_all and type(value) in _EXACT else self._policy.keep(value)
         if kept is NO_VALUE:
             table.refuse(where, flight)
-        else:
-            table.commit(where, *self._row(types, kept), flight)
-
-    def _row(self, types: tuple[type, ...] | None, value: Any) -> tuple[Entry, float]:
+            return
         now = time.time()
-        deadline = now + self._policy.ttl
+        deadline = now + self._ttl
+        table.commit(where, self._row(types, kept, now, deadline), deadline, flight)
+
+    def _row(
+        self, types: tuple[type, ...] | None, value: Any, now: float, deadline: float
+    ) -> Entry:
         if types is None:
-            return (value, deadline, now, self._policy.tag), deadline
-        return (value, now if deadline == inf else deadline, *types), deadline
+            return (value, deadline, now, self._policy.tag)
+        # Half the cost of unpacking the types into one display.
+        return (value, now if deadline == inf else deadline) + types  # noqa: RUF005
 
 
 class AsyncMemoryCalls(MemoryCalls):
@@ -242,16 +227,13 @@ class AsyncMemoryCalls(MemoryCalls):
                     table.flights.overtake(where, flight, leader)
                     break
         self._counters.misses += 1
-        outer = leading.get()
-        leading.set((flight, outer))
+        flight.lead_task()
         try:
             value = await (self._run(*args, **kwargs) if kwargs else self._run(*args))
             self._settle(table, where, types, flight, value)
         except BaseException:
             table.flights.land(where, flight)
             raise
-        finally:
-            leading.set(outer)
         return value
 
     async def peek(  # type: ignore[override]
@@ -275,16 +257,48 @@ class AsyncMemoryCalls(MemoryCalls):
         return super().size()
 
 
-def _is_exact(value: object) -> bool:
+def _reader(parameters: Parameters) -> Callable[[Any], tuple[type, ...] | None]:
+    """Return what reads the types of the arguments off a raw key; None if it must be spelled."""
+    alone = len(parameters.raw_keyed) == 1
+    if parameters.receiver:
+        return partial(_types_of_method, alone, parameters.receiver == "self")
+    return _types_of_one if alone else _types_of_many
+
+
+def _types_of_one(key: Any) -> tuple[type, ...] | None:
+    kind = type(key)
+    return (kind,) if kind in _EXACT or (kind is float and _is_exact(key)) else None
+
+
+def _types_of_many(key: Any) -> tuple[type, ...] | None:
+    if key is UNSET:
+        return None
+    for value in key:
+        kind = type(value)
+        if kind not in _EXACT and not (kind is float and _is_exact(value)):
+            return None
+    return tuple([type(value) for value in key])
+
+
+def _types_of_method(alone: bool, of_instances: bool, key: Any) -> tuple[type, ...] | None:
+    if key is UNSET:
+        return None
+    cls, values = (key, ()) if alone else (key[0], key[1:])
+    if not _stands_for_itself(cls) or (of_instances and hasattr(cls, "__cache_key__")):
+        return None
+    types = _types_of_many(values)
+    return types if of_instances or types is None else (type(cls), *types)
+
+
+def _is_exact(value: float) -> bool:
     """Tell whether a float is neither a zero nor not a number."""
     return bool(value) and value == value  # noqa: PLR0124
 
 
-def _is_plain_class(value: object, receiver: str) -> bool:
-    """Tell whether a class stands for itself, or for its instances, as part of a raw key."""
+def _stands_for_itself(cls: object) -> bool:
+    """Tell whether a class is equal to no other, so that it may be part of a raw key."""
     return (
-        isinstance(value, type)
-        and type(value).__eq__ is type.__eq__
-        and type(value).__hash__ is type.__hash__
-        and not (receiver == "self" and hasattr(value, "__cache_key__"))
+        isinstance(cls, type)
+        and type(cls).__eq__ is type.__eq__
+        and type(cls).__hash__ is type.__hash__
     )

@@ -31,6 +31,7 @@ class Parameters:
         defaults: The default values of the last positional ones.
         keyword_defaults: The default values of keyword-only ones, by name.
         keyed: The names of those that make the key, in that order.
+        raw_keyed: Those whose values make a raw key: all but `*args` and `**kwargs`.
         receiver: "self" or "cls" if the first of those is that, else empty.
         raw: Whether their values as passed may stand for the key.
     """
@@ -43,6 +44,7 @@ class Parameters:
         "keyword_defaults",
         "names",
         "raw",
+        "raw_keyed",
         "receiver",
         "shape",
     )
@@ -70,6 +72,8 @@ class Parameters:
         self.keyword_defaults: dict[str, Any] = keyword_defaults
         keyed = tuple(name[0] != "_" and name not in exclude for name in names)
         self.keyed: tuple[str, ...] = tuple(name for name, counts in zip(names, keyed) if counts)
+        single = names[: positional + keyword_only]
+        self.raw_keyed: tuple[str, ...] = tuple(name for name in self.keyed if name in single)
         self.receiver: str = ""
         if positional and keyed[0] and names[0] in {"self", "cls"}:
             self.receiver = names[0]
@@ -96,6 +100,9 @@ class Parameters:
         if type(function) is not FunctionType or hasattr(function, "__signature__"):
             return cls._of_signature(_signature(function), exclude)
         code = function.__code__
+        if CONTROL[0] in code.co_varnames and hasattr(function, "__cachu__"):
+            # Cached twice, once per backend, say.
+            return cls.of(function.__wrapped__, exclude)  # type: ignore[attr-defined]
         star, double_star = bool(code.co_flags & _VARARGS), bool(code.co_flags & _VARKEYWORDS)
         count = code.co_argcount + code.co_kwonlyargcount + star + double_star
         return cls(
@@ -155,6 +162,14 @@ class Parameters:
         more = names[positional + keyword_only :]
         found.update(zip(more, self._variadic(args[positional:], rest)))
         return found
+
+    def of_raw(self, raw: Any) -> dict[str, Any]:
+        """Return the arguments that count, by name, of the call with the raw key *raw*."""
+        values = (raw,) if len(self.raw_keyed) == 1 else raw
+        found = dict(zip(self.raw_keyed, values))
+        rest = self.names[self.shape[1] + self.shape[2] :]
+        nothing = dict(zip(rest, self._variadic((), {})))
+        return found | {name: nothing[name] for name in self.keyed if name in nothing}
 
     def _variadic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         star, double_star = self.shape[3], self.shape[4]

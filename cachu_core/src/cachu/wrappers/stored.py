@@ -7,7 +7,7 @@ from _thread import get_ident
 
 from cachu import switches
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
-from cachu.flights import Flight, leading
+from cachu.flights import Flight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class StoredCalls:
         backend, flights = self.region.backend, self.region.flights
         creation = _Creation(self, self.callee.spelling.key(args, kwargs), args, kwargs)
         creation.flight.owner = get_ident()
-        give_up = 0.0
+        give_up, force = 0.0, bool(overwrite)
         while not overwrite:
             landings = flights.landings
             entry = backend.load(creation.key, self._policy.tag)
@@ -48,17 +48,17 @@ class StoredCalls:
             creation.replaces = creation.replaces or entry is not NO_VALUE
             leader = flights.under_way.setdefault(creation.key, creation.flight)
             if leader is creation.flight:
-                if flights.landings == landings:
-                    break
-                # Somebody landed between our look and our take-off: look again.
-                creation.turn_back()
-            elif leader.is_ours():
+                if flights.landings != landings and self._look_again(backend, creation):
+                    return self._hit(creation.found)
                 break
-            else:
-                give_up = give_up or time.time() + self._timeout
-                if not leader.wait(give_up):
-                    flights.overtake(creation.key, creation.flight, leader)
-                    break
+            if leader.is_ours():
+                creation.run()
+                return creation.outcome()
+            give_up = give_up or time.time() + self._timeout
+            if not leader.wait(give_up):
+                flights.overtake(creation.key, creation.flight, leader)
+                force = True
+                break
         else:
             creation.overtake()
         try:
@@ -68,6 +68,7 @@ class StoredCalls:
                 self._usable(overwrite),
                 self._policy.ttl,
                 self._policy.tag,
+                force=force,
             )
             if creation.superfluous:
                 backend.delete(creation.key)
@@ -97,6 +98,23 @@ class StoredCalls:
         """Count the fresh entries of the function."""
         return self.region.backend.count(function=self.callee.spelling.function)
 
+    def _look_again(self, backend: Any, creation: _Creation) -> Any:
+        """Look again, in the lead, because somebody landed between our look and our take-off."""
+        try:
+            return self._ends(creation, backend.load(creation.key, self._policy.tag))
+        except BaseException:
+            self.region.flights.land(creation.key, creation.flight)
+            raise
+
+    def _ends(self, creation: _Creation, entry: CacheEntry | NoValue) -> bool:
+        """Land before the run if *entry* will do."""
+        if entry is NO_VALUE or not self._policy.accepts(entry):
+            creation.replaces = creation.replaces or entry is not NO_VALUE
+            return False
+        creation.found = entry
+        self.region.flights.land(creation.key, creation.flight)
+        return True
+
     def _usable(self, overwrite: object) -> Callable[[CacheEntry], bool]:
         return _never if overwrite else self._policy.accepts
 
@@ -123,7 +141,7 @@ class AsyncStoredCalls(StoredCalls):
         backend, flights = self.region.async_backend, self.region.flights
         creation = _Creation(self, self.callee.spelling.key(args, kwargs), args, kwargs)
         creation.flight.owner, creation.flight.loop = get_ident(), get_running_loop()
-        give_up = 0.0
+        give_up, force = 0.0, bool(overwrite)
         while not overwrite:
             landings = flights.landings
             entry = await backend.load(creation.key, self._policy.tag)
@@ -132,16 +150,17 @@ class AsyncStoredCalls(StoredCalls):
             creation.replaces = creation.replaces or entry is not NO_VALUE
             leader = flights.under_way.setdefault(creation.key, creation.flight)
             if leader is creation.flight:
-                if flights.landings == landings:
-                    break
-                creation.turn_back()
-            elif leader.is_ours_async():
+                if flights.landings != landings and await self._look_again(backend, creation):
+                    return self._hit(creation.found)
                 break
-            else:
-                give_up = give_up or time.time() + self._timeout
-                if not await leader.wait_async(give_up):
-                    flights.overtake(creation.key, creation.flight, leader)
-                    break
+            if leader.is_ours_async():
+                await creation.run_async()
+                return creation.outcome()
+            give_up = give_up or time.time() + self._timeout
+            if not await leader.wait_async(give_up):
+                flights.overtake(creation.key, creation.flight, leader)
+                force = True
+                break
         else:
             creation.overtake()
         try:
@@ -151,6 +170,7 @@ class AsyncStoredCalls(StoredCalls):
                 self._usable(overwrite),
                 self._policy.ttl,
                 self._policy.tag,
+                force=force,
             )
             if creation.superfluous:
                 await backend.delete(creation.key)
@@ -187,6 +207,13 @@ class AsyncStoredCalls(StoredCalls):
         """Count the fresh entries of the function."""
         return await self.region.async_backend.count(function=self.callee.spelling.function)
 
+    async def _look_again(self, backend: Any, creation: _Creation) -> Any:
+        try:
+            return self._ends(creation, await backend.load(creation.key, self._policy.tag))
+        except BaseException:
+            self.region.flights.land(creation.key, creation.flight)
+            raise
+
 
 class _Creation:
     """One run of the function on behalf of a backend, and how it went.
@@ -194,6 +221,7 @@ class _Creation:
     Attributes:
         key: The key.
         flight: What others of this process wait for.
+        found: The entry that made a run unnecessary after all.
         replaces: Whether there was an entry before that must not be used.
         ran: Whether the backend asked for the run at all.
     """
@@ -208,18 +236,14 @@ class _Creation:
         self._refused = False
         self.key = key
         self.flight = Flight()
+        self.found: CacheEntry | NoValue = NO_VALUE
         self.replaces = False
         self.ran = False
 
     @property
     def superfluous(self) -> bool:
         """Whether an entry is left that the refused result ought to have replaced."""
-        return self._refused and self.replaces
-
-    def turn_back(self) -> None:
-        """Give up the lead without having run."""
-        self._calls.region.flights.land(self.key, self.flight)
-        self.flight = self.flight.again()
+        return self._refused and self.replaces and self._leads()
 
     def overtake(self) -> None:
         """Take the lead from whoever has it."""
@@ -239,16 +263,13 @@ class _Creation:
     async def run_async(self) -> CacheEntry | NoValue:
         """Run the coroutine function; otherwise as `run`."""
         self._start()
-        outer = leading.get()
-        leading.set((self.flight, outer))
+        self.flight.lead_task()
         try:
             self._value = await self._calls.callee.function(*self._args, **self._kwargs)
             return self._entry()
         except BaseException as error:
             self._error = error
             return NO_VALUE
-        finally:
-            leading.set(outer)
 
     def outcome(self) -> Any:
         """Return what the function returned, or raise what it raised."""
@@ -266,8 +287,11 @@ class _Creation:
     def _entry(self) -> CacheEntry | NoValue:
         kept = self._calls.callee.policy.keep(self._value)
         self._refused = kept is NO_VALUE
-        overtaken = self._calls.region.flights.under_way.get(self.key) is not self.flight
-        return NO_VALUE if self._refused or overtaken else CacheEntry(kept, time.time())
+        return NO_VALUE if self._refused or not self._leads() else CacheEntry(kept, time.time())
+
+    def _leads(self) -> bool:
+        """Tell whether nobody has taken the lead since."""
+        return self._calls.region.flights.under_way.get(self.key) is self.flight
 
 
 def _never(entry: CacheEntry) -> bool:  # noqa: ARG001

@@ -104,9 +104,9 @@ def _hit(shape: Shape, mode: str) -> list[str]:
         "except Exception:",
         "    pass",
     ]
-    variadic = _variadic(shape)
-    if variadic:
-        lines = [f"if not {' and not '.join(variadic)}:", *(f"    {line}" for line in lines)]
+    spelled = _keyed_variadic(shape)
+    if spelled:
+        lines = [f"if not {' and not '.join(spelled)}:", *(f"    {line}" for line in lines)]
     return lines
 
 
@@ -122,6 +122,12 @@ def _variadic(shape: Shape) -> list[str]:
     _, positional, keyword_only, star, double_star, _, _ = shape
     first = positional + keyword_only
     return [f"p{first + i}" for i in range(star + double_star)]
+
+
+def _keyed_variadic(shape: Shape) -> list[str]:
+    """Return those of `*args` and `**kwargs` that count: unless empty, they make a spelled key."""
+    keyed = shape[5]
+    return [name for name in _variadic(shape) if keyed[int(name[1:])]]
 
 
 def _signature(shape: Shape, *, control: bool) -> str:
@@ -163,8 +169,9 @@ def _bound(shape: Shape) -> str:
     _, positional, keyword_only, star, _, _, _ = shape
     variadic = _variadic(shape)
     key = raw_key(shape)
-    if variadic:
-        key = f"({key} if not {' and not '.join(variadic)} else UNSET)"
+    spelled = _keyed_variadic(shape)
+    if spelled:
+        key = f"({key} if not {' and not '.join(spelled)} else UNSET)"
     keywords = [f"'p{positional + i}': p{positional + i}" for i in range(keyword_only)]
     keywords += [f"**{name}" for name in variadic[star:]]
     kwargs = f"{{{', '.join(keywords)}}}" if keywords else "None"

@@ -22,7 +22,11 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite(__name__)
+_NAMES = (
+    *("colours", "values", "keys", "expiry", "calls", "sharing"),
+    *("clearing", "fencing", "concurrency"),
+)
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in _NAMES))
 
 from cachu.testing.suite import (  # noqa: E402  after what has their asserts explained
     calls,

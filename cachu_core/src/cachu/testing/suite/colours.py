@@ -54,6 +54,14 @@ class Lifted:
         """Return the key of a call."""
         return str(self.raw.key(*args, **kwargs))
 
+    def holds(self, *args: Any, **kwargs: Any) -> bool:
+        """Tell whether a call is cached."""
+        try:
+            self.get(*args, **kwargs)
+        except KeyError:
+            return False
+        return True
+
     def __getattr__(self, twin: str) -> Callable[..., Any]:
         method = getattr(self.raw, twin)
         return lambda *args, **kwargs: self._lift(method(*args, **kwargs))

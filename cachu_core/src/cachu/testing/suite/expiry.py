@@ -60,7 +60,8 @@ def test_a_hit_does_not_prolong_life(colour: Colour, clock: FakeClock) -> None:
 
 def test_zero_or_less_stores_nothing(colour: Colour) -> None:
     backend = colour.get_backend()
-    for ttl in (0, -1, timedelta(0)):
+    none: list[Any] = [0, -1, timedelta(0)]
+    for ttl in none:
         f = colour.cached(ttl=ttl)
         assert f(1) == [1, 1]
         assert f(1) == [1, 2]
@@ -71,10 +72,11 @@ def test_zero_or_less_stores_nothing(colour: Colour) -> None:
 
 def test_equal_times_are_one_region(colour: Colour) -> None:
     colour.get_backend(60).set("own", 1)
-    for ttl in (60.0, timedelta(minutes=1), timedelta(seconds=60)):
+    equal: list[Any] = [60.0, timedelta(minutes=1), timedelta(seconds=60)]
+    for ttl in equal:
         assert colour.get_backend(ttl).get("own") == 1
-    for ttl in (90, 59, 61, 60.5, None, 300, 3600, 5400):
-        assert colour.get_backend(ttl).get("own", None) is None
+    for other in (90, 59, 61, 60.5, None, 300, 3600, 5400):
+        assert colour.get_backend(other).get("own", None) is None
 
 
 def test_functions_of_one_name_share_what_they_have_in_one_region(colour: Colour) -> None:
@@ -162,7 +164,7 @@ def test_what_is_stale_does_not_count(colour: Colour, clock: FakeClock) -> None:
     assert backend.count() == f.info().currsize == 0
 
 
-def test_a_stale_entry_was_not_there_to_delete(colour: Colour, clock: FakeClock) -> None:
+def test_a_stale_entry_may_be_deleted(colour: Colour, clock: FakeClock) -> None:
     f = colour.cached(ttl=100)
     f(1)
     clock.advance(100)

@@ -1,0 +1,277 @@
+"""Small backends in this process, one for each way to implement cachu's interfaces.
+
+Their data outlives `clear_backends()`, as if it were in another process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from threading import Condition
+
+from cachu import plugins
+from cachu.backends import AsyncBackend, Backend, Capability
+from cachu.backends.stores import AsyncStore, Lease, Store
+from cachu.entries import NO_VALUE
+from cachu.hookspecs import hookimpl
+
+
+class Shelf:
+    """The data of one region: rows of (data, deadline, tag), by key."""
+
+    def __init__(self, region) -> None:
+        self.name = (region.shared_package, region.key_prefix, region.ttl)
+        self.rows = {}
+        self.leases = {}
+        self.changed = Condition()
+        self.calls = Counter()
+
+
+class DictStore(Store):
+    """Three methods, no more."""
+
+    def __init__(self, shelf: Shelf, rack: dict[str, Shelf]) -> None:
+        self.shelf, self.rack, self.rows = shelf, rack, shelf.rows
+
+    def load(self, key, tag=None):
+        row = self.rows.get(key)
+        return row and row[0]
+
+    def store(self, key, data, ttl, tag=""):
+        self.rows[key] = (data, time.time() + ttl, tag)
+
+    def delete(self, key):
+        return self.rows.pop(key, None) is not None
+
+
+class AsyncDictStore(AsyncStore):
+    """Three coroutines, no more."""
+
+    def __init__(self, shelf: Shelf, rack: dict[str, Shelf]) -> None:
+        self.plain = DictStore(shelf, rack)
+
+    async def load(self, key, tag=None):
+        return self.plain.load(key, tag)
+
+    async def store(self, key, data, ttl, tag=""):
+        self.plain.store(key, data, ttl, tag)
+
+    async def delete(self, key):
+        return self.plain.delete(key)
+
+
+class FullStore(DictStore):
+    """Everything but leases."""
+
+    capabilities = (
+        Capability.CLEAR
+        | Capability.TAGS
+        | Capability.COUNT
+        | Capability.EXPIRY
+        | Capability.REGIONS
+        | Capability.BATCH
+        | Capability.PERSISTENT
+    )
+
+    def load(self, key, tag=None):
+        row = self.rows.get(key)
+        return row[0] if row is not None and time.time() < row[1] else None
+
+    def clear(self, tag=None):
+        found = [key for key in self._fresh() if tag is None or self.rows[key][2] == tag]
+        for key in found:
+            del self.rows[key]
+        return len(found)
+
+    def count(self, tag=None, function=None):
+        return sum(
+            (tag is None or self.rows[key][2] == tag)
+            and (function is None or key.rpartition(":")[0] == function)
+            for key in self._fresh()
+        )
+
+    def regions(self):
+        return [shelf.name for shelf in self.rack.values() if shelf.rows]
+
+    def load_many(self, keys):
+        found = {key: self.load(key) for key in keys}
+        return {key: data for key, data in found.items() if data is not None}
+
+    def _fresh(self):
+        now = time.time()
+        return [key for key, row in list(self.rows.items()) if now < row[1]]
+
+
+class LeaseStore(FullStore):
+    """Leases too: a dict of who may commit, and a condition to wait on."""
+
+    capabilities = FullStore.capabilities | Capability.LEASES
+
+    def begin(self, key, tag="", *, wait=30.0, force=False):
+        limit = time.monotonic() + wait
+        with self.shelf.changed:
+            self.shelf.calls["begin"] += 1
+            while not force:
+                data = self.load(key)
+                if data is not None:
+                    return data
+                if key not in self.shelf.leases:
+                    break
+                self.shelf.calls["wait"] += 1
+                left = limit - time.monotonic()
+                if left <= 0 or not self.shelf.changed.wait(left):
+                    self.shelf.calls["timeout"] += 1
+                    return Lease(key)
+            lease = Lease(key, tag)
+            self.shelf.leases[key] = lease
+            return lease
+
+    def commit(self, lease, data, ttl, tag=""):
+        with self.shelf.changed:
+            self.shelf.calls["commit"] += 1
+            if self.shelf.leases.get(lease.key) is not lease:
+                self.shelf.calls["overtaken"] += 1
+                return False
+            super().store(lease.key, data, ttl, tag)
+            self._end(lease.key)
+            return True
+
+    def abandon(self, lease):
+        with self.shelf.changed:
+            self.shelf.calls["abandon"] += 1
+            if self.shelf.leases.get(lease.key) is lease:
+                self._end(lease.key)
+
+    def store(self, key, data, ttl, tag=""):
+        with self.shelf.changed:
+            self.shelf.calls["store"] += 1
+            super().store(key, data, ttl, tag)
+            self._end(key)
+
+    def delete(self, key):
+        with self.shelf.changed:
+            self._end(key)
+            return super().delete(key)
+
+    def clear(self, tag=None):
+        with self.shelf.changed:
+            for key, lease in list(self.shelf.leases.items()):
+                if tag is None or lease.token == tag:
+                    self._end(key)
+            return super().clear(tag)
+
+    def _end(self, key):
+        self.shelf.leases.pop(key, None)
+        self.shelf.changed.notify_all()
+
+
+class WholeBackend(Backend):
+    """No store at all, but objects: what a plugin may return instead of one."""
+
+    capabilities = Capability.CLEAR | Capability.TAGS | Capability.COUNT
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.rows = shelf.rows
+
+    def load(self, key, tag=None):
+        row = self.rows.get(key)
+        return row[0] if row is not None and time.time() < row[1] else NO_VALUE
+
+    def store(self, key, entry, ttl, tag=""):
+        self.rows[key] = (entry, entry.created_at + ttl, tag)
+
+    def delete(self, key):
+        return self.rows.pop(key, None) is not None
+
+    def clear(self, tag=None):
+        found = self._found(tag, None)
+        for key in found:
+            del self.rows[key]
+        return len(found)
+
+    def count(self, tag=None, function=None):
+        return len(self._found(tag, function))
+
+    def _found(self, tag, function):
+        return [
+            key
+            for key, row in list(self.rows.items())
+            if time.time() < row[1]
+            and tag in (None, row[2])
+            and function in (None, key.rpartition(":")[0])
+        ]
+
+
+class AsyncWholeBackend(AsyncBackend):
+    """The same for asynchronous code."""
+
+    def __init__(self, plain: WholeBackend) -> None:
+        self.plain = plain
+        self.capabilities = plain.capabilities
+
+    async def load(self, key, tag=None):
+        return self.plain.load(key, tag)
+
+    async def store(self, key, entry, ttl, tag=""):
+        self.plain.store(key, entry, ttl, tag)
+
+    async def delete(self, key):
+        return self.plain.delete(key)
+
+    async def clear(self, tag=None):
+        return self.plain.clear(tag)
+
+    async def count(self, tag=None, function=None):
+        return self.plain.count(tag, function)
+
+
+class Plugin:
+    """Makes backends of one kind, on shelves that are there as long as the process."""
+
+    def __init__(self, name, make) -> None:
+        self.name, self.make, self.rack = name, make, {}
+
+    def shelf(self, region) -> Shelf:
+        return self.rack.setdefault(region.namespace, Shelf(region))
+
+    def of(self, package) -> Shelf:
+        """Return the shelf of *package*, which has used one region."""
+        (found,) = (shelf for shelf in self.rack.values() if shelf.name[0] == package)
+        return found
+
+
+class StorePlugin(Plugin):
+    @hookimpl
+    def cachu_make_backend(self, name, region):
+        return self.make(self.shelf(region), self.rack) if name == self.name else None
+
+
+class AsyncStorePlugin(Plugin):
+    @hookimpl
+    def cachu_make_async_backend(self, name, region):
+        return self.make(self.shelf(region), self.rack) if name == self.name else None
+
+
+class WholePlugin(Plugin):
+    @hookimpl
+    def cachu_make_backend(self, name, region):
+        return self.make(self.shelf(region)) if name == self.name else None
+
+    @hookimpl
+    def cachu_make_async_backend(self, name, region):
+        if name == self.name:
+            return AsyncWholeBackend(self.make(self.shelf(region)))
+        return None
+
+
+def register(plugin):
+    """Register *plugin* under its name and return it."""
+    plugins.register(plugin, plugin.name)
+    return plugin
+
+
+DICT = register(StorePlugin("dict", DictStore))
+ASYNC_DICT = register(AsyncStorePlugin("async-dict", AsyncDictStore))
+FULL = register(StorePlugin("full", FullStore))
+LEASE = register(StorePlugin("lease", LeaseStore))
+WHOLE = register(WholePlugin("whole", WholeBackend))

@@ -1,0 +1,21 @@
+import pytest
+import shelves  # noqa: F401  registers the backends
+
+from cachu.testing.suite import *  # noqa: F403
+
+CASES = {
+    "dict": "dict",
+    "async-dict": "async-dict",
+    "dict-locked": {"backend": "dict", "lock": "thread"},
+    "async-dict-locked": {"backend": "async-dict", "lock": "thread"},
+    "full": "full",
+    "full-signed": {"backend": "full", "secret_key": "secret"},
+    "full-text": {"backend": "full", "key_serializer": "text"},
+    "lease": "lease",
+    "whole": "whole",
+}
+
+
+@pytest.fixture(params=CASES.values(), ids=CASES)
+def cachu_backend(request):
+    return request.param
