@@ -12,18 +12,23 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from cachu.entries import CacheInfo
 
-__all__ = ["AsyncCached", "AsyncDecorator", "Cached", "Decorator"]
+__all__ = ["AsyncDecorator", "Cached", "CachedMethod", "Decorator"]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
+# Covariant although `set` takes one, so that a coroutine function's twins can be told by its type.
 R_co = TypeVar("R_co", covariant=True)
-T = TypeVar("T")
 S = TypeVar("S")
+T = TypeVar("T")
+V = TypeVar("V")
 
 
-class Cached(Protocol[P, R]):
-    """A cached function with the parameters *P* that returns *R*."""
+class Cached(Protocol[P, R_co]):  # type: ignore[misc]
+    """A cached function with the parameters *P* that returns *R_co*.
+
+    For a coroutine function that is a coroutine, and so is what every twin but `key` returns.
+    """
 
     __name__: str
     __qualname__: str
@@ -31,55 +36,64 @@ class Cached(Protocol[P, R]):
     __doc__: str | None
 
     @property
-    def __wrapped__(self) -> Callable[P, R]:
+    def __wrapped__(self) -> Callable[P, R_co]:
         """The decorated function itself."""
         ...
 
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
     @overload
-    def __call__(self, *args: Any, _skip_cache: bool, **kwargs: Any) -> R: ...
+    def __call__(self, *args: Any, _skip_cache: bool, **kwargs: Any) -> R_co: ...
     @overload
-    def __call__(self, *args: Any, _overwrite_cache: bool, **kwargs: Any) -> R: ...
+    def __call__(self, *args: Any, _overwrite_cache: bool, **kwargs: Any) -> R_co: ...
     @overload  # under @classmethod, where type checkers do not bind the class
     def __call__(
         self: Cached[Concatenate[type[S], Q], R], *args: Q.args, **kwargs: Q.kwargs
     ) -> R: ...
 
     @overload
-    def __get__(self, instance: None, owner: type[Any], /) -> Cached[P, R]: ...
+    def __get__(self, instance: None, owner: type[Any], /) -> Cached[P, R_co]: ...
     @overload
     def __get__(
         self: Cached[Concatenate[S, Q], R], instance: S, owner: type[Any] | None = None, /
     ) -> CachedMethod[Q, R]: ...
 
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Return the key of a call."""
+        """Return the key of a call, as `get_backend(...).get()` takes it."""
         ...
 
-    def get(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return the cached result of a call; KeyError if there is none."""
+    def get(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Return the cached result of a call, without running the function; else KeyError."""
         ...
 
-    def set(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Keep *value* as the result of a call."""
+    @overload
+    def set(  # type: ignore[overload-overlap]
+        self: Cached[P, Coroutine[Any, Any, V]], value: V, /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, None]: ...
+    @overload
+    def set(self, value: R_co, /, *args: P.args, **kwargs: P.kwargs) -> None: ...  # type: ignore[misc]
+
+    @overload
+    def invalidate(  # type: ignore[overload-overlap]
+        self: Cached[P, Coroutine[Any, Any, V]], *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, bool]: ...
+    @overload
+    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool: ...
+
+    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Run the function and replace the cached result of the call."""
         ...
 
-    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Forget the result of a call."""
+    def skip(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Run the function past the cache: nothing is read, kept or counted."""
         ...
 
-    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run the function and replace the cached result."""
-        ...
-
-    def skip(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run the function past the cache."""
-        ...
-
-    def info(self) -> CacheInfo:
-        """Return the statistics of the function."""
-        ...
+    @overload
+    def info(  # type: ignore[overload-overlap]
+        self: Cached[P, Coroutine[Any, Any, V]],
+    ) -> Coroutine[Any, Any, CacheInfo]: ...
+    @overload
+    def info(self) -> CacheInfo: ...
 
 
 class CachedMethod(Protocol[P, R_co]):
@@ -98,79 +112,15 @@ class CachedMethod(Protocol[P, R_co]):
     def __call__(self, *args: Any, _overwrite_cache: bool, **kwargs: Any) -> R_co: ...
 
 
-class AsyncCached(Protocol[P, R]):
-    """A cached coroutine function with the parameters *P* whose coroutines return *R*."""
-
-    __name__: str
-    __qualname__: str
-    __module__: str
-    __doc__: str | None
-
-    @property
-    def __wrapped__(self) -> Callable[P, Coroutine[Any, Any, R]]:
-        """The decorated function itself."""
-        ...
-
-    @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]: ...
-    @overload
-    def __call__(self, *args: Any, _skip_cache: bool, **kwargs: Any) -> Coroutine[Any, Any, R]: ...
-    @overload
-    def __call__(
-        self, *args: Any, _overwrite_cache: bool, **kwargs: Any
-    ) -> Coroutine[Any, Any, R]: ...
-    @overload  # under @classmethod, where type checkers do not bind the class
-    def __call__(
-        self: AsyncCached[Concatenate[type[S], Q], R], *args: Q.args, **kwargs: Q.kwargs
-    ) -> Coroutine[Any, Any, R]: ...
-
-    @overload
-    def __get__(self, instance: None, owner: type[Any], /) -> AsyncCached[P, R]: ...
-    @overload
-    def __get__(
-        self: AsyncCached[Concatenate[S, Q], R], instance: S, owner: type[Any] | None = None, /
-    ) -> CachedMethod[Q, Coroutine[Any, Any, R]]: ...
-
-    def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Return the key of a call."""
-        ...
-
-    async def get(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return the cached result of a call; KeyError if there is none."""
-        ...
-
-    async def set(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Keep *value* as the result of a call."""
-        ...
-
-    async def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Forget the result of a call."""
-        ...
-
-    async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run the function and replace the cached result."""
-        ...
-
-    async def skip(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run the function past the cache."""
-        ...
-
-    async def info(self) -> CacheInfo:
-        """Return the statistics of the function."""
-        ...
-
-
 class Decorator(Protocol):
     """What `cache(...)` returns."""
 
     @overload
     def __call__(self, function: classmethod[T, P, R], /) -> classmethod[T, P, R]: ...
     @overload
-    def __call__(self, function: staticmethod[P, R], /) -> staticmethod[P, R]: ...  # type: ignore[overload-overlap]
-    @overload
     def __call__(  # type: ignore[overload-overlap]
-        self, function: Callable[P, Coroutine[Any, Any, R]], /
-    ) -> AsyncCached[P, R]: ...
+        self, function: staticmethod[P, R], /
+    ) -> staticmethod[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> Cached[P, R]: ...
 
@@ -181,6 +131,10 @@ class AsyncDecorator(Protocol):
     @overload
     def __call__(self, function: classmethod[T, P, R], /) -> classmethod[T, P, R]: ...
     @overload
-    def __call__(self, function: staticmethod[P, R], /) -> staticmethod[P, R]: ...  # type: ignore[overload-overlap]
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: staticmethod[P, R], /
+    ) -> staticmethod[P, R]: ...
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> Cached[P, Coroutine[Any, Any, R]]: ...

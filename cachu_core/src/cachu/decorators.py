@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Any, ParamSpec, TypeVar, overload
 
-    from cachu.cached import AsyncCached, AsyncDecorator, Cached, Decorator
+    from cachu.cached import AsyncDecorator, Cached, Decorator
     from cachu.entries import CacheEntry
     from cachu.keys.serializers import KeySerializer
     from cachu.locks import LockProvider
@@ -40,8 +40,6 @@ _OVERRIDES = ("backend", "key_serializer", "serializer", "lock", "lock_timeout",
 def cache(function: classmethod[T, P, R], /) -> classmethod[T, P, R]: ...
 @overload
 def cache(function: staticmethod[P, R], /) -> staticmethod[P, R]: ...  # type: ignore[overload-overlap]
-@overload
-def cache(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...  # type: ignore[overload-overlap]
 @overload
 def cache(function: Callable[P, R], /) -> Cached[P, R]: ...
 @overload
@@ -100,7 +98,9 @@ def async_cache(function: classmethod[T, P, R], /) -> classmethod[T, P, R]: ...
 @overload
 def async_cache(function: staticmethod[P, R], /) -> staticmethod[P, R]: ...  # type: ignore[overload-overlap]
 @overload
-def async_cache(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCached[P, R]: ...
+def async_cache(
+    function: Callable[P, Coroutine[Any, Any, R]], /
+) -> Cached[P, Coroutine[Any, Any, R]]: ...
 @overload
 def async_cache(
     ttl: float | timedelta | None = 300,

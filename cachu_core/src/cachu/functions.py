@@ -83,8 +83,6 @@ class Function:
         self._warned = False
         self._epoch = 0
         self._calls: Calls | None = None
-        # Keeps its entries alive until the next call is bound, maybe to the same ones.
-        self._former: Calls | None = None
         self._bind_call: Callable[..., compiled.Bound] | None = None
         self._own_identity: str | None = None
         self._shelves: list[Shelf] = []
@@ -174,15 +172,12 @@ class Function:
             with _lock:
                 if self._epoch == epoch and self._calls is None:
                     self._calls = made
-                    # Let go of without the lock: values may run code when they die.
-                    _former, self._former = self._former, None
                     self.expose()
 
     def unbind(self) -> None:
         """Have the next call bind the function anew."""
         with _lock:
             self._epoch += 1
-            self._former = self._calls or self._former
             self._calls = None
             self.expose()
 

@@ -50,4 +50,4 @@ _TESTS = {
 }
 globals().update(_FIXTURES, **_TESTS)
 
-__all__ = [*_FIXTURES, *_TESTS]  # noqa: PLE0604  pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [*_FIXTURES, *_TESTS]  # pyright: ignore[reportUnsupportedDunderAll]  # noqa: PLE0604

@@ -25,7 +25,9 @@ def _alive(*functions: Lifted) -> list[bool]:
 def test_a_clear_forgets_everything(colour: Colour) -> None:
     f, g = colour.cached(), colour.cached(ttl=60)
     backend = colour.get_backend()
-    f(1), f([1]), g(1)
+    f(1)
+    f([1])
+    g(1)
     backend.set("own", 1)
     assert colour.clears(4)
     assert backend.get("own", None) is None
@@ -45,7 +47,9 @@ def test_clearing_nothing_is_no_error(colour: Colour) -> None:
 @needs(Capability.CLEAR)
 def test_a_clear_by_ttl_concerns_one_region(colour: Colour) -> None:
     f, g, lasting = colour.cached(ttl=60), colour.cached(ttl=90), colour.cached(ttl=None)
-    f(1), g(1), lasting(1)
+    f(1)
+    g(1)
+    lasting(1)
     assert colour.clears(1, ttl=60.0)
     assert _alive(f, g, lasting) == [False, True, True]
     assert colour.clears(1, ttl=inf)
@@ -58,7 +62,8 @@ def test_a_clear_by_ttl_concerns_one_region(colour: Colour) -> None:
 @needs(Capability.CLEAR)
 def test_a_backend_clears_its_own_region(colour: Colour) -> None:
     f, g = colour.cached(ttl=60), colour.cached(ttl=90)
-    f(1), g(1)
+    f(1)
+    g(1)
     assert colour.get_backend(60).clear() in (1, -1)
     assert _alive(f, g) == [False, True]
 
@@ -80,7 +85,9 @@ def test_a_clear_by_tag_concerns_that_tag(colour: Colour) -> None:
 def test_a_clear_by_tag_reaches_all_regions(colour: Colour) -> None:
     f, g = colour.cached(ttl=60, tag="users"), colour.cached(ttl=90, tag="users")
     other = colour.cached(ttl=60, tag="products")
-    f(1), g(1), other(1)
+    f(1)
+    g(1)
+    other(1)
     assert colour.clears(1, tag="users", ttl=60)
     assert _alive(f, g, other) == [False, True, True]
     f(1)
@@ -122,7 +129,8 @@ def test_own_entries_have_tags_too(colour: Colour) -> None:
 def test_an_entry_of_a_function_may_have_a_tag_of_its_own(colour: Colour) -> None:
     backend = colour.get_backend()
     f = colour.cached(tag="a")
-    f(1), f(2)
+    f(1)
+    f(2)
     backend.set(f.key(1), "other", tag="b")
     assert backend.clear(tag="b") in (1, -1)
     assert f.holds(2)
@@ -179,7 +187,9 @@ def test_functions_whose_names_begin_alike_count_apart(colour: Colour) -> None:
 def test_tags_count_apart(colour: Colour) -> None:
     f, g = colour.cached(tag="a"), colour.cached(tag="ab")
     backend = colour.get_backend()
-    f(1), f(2), g(1)
+    f(1)
+    f(2)
+    g(1)
     backend.set("own", 1, tag="a")
     assert [backend.count(tag=tag) for tag in ("a", "ab", "b", "*")] == [3, 1, 0, 0]
     function = f.key(1).rpartition(":")[0]
@@ -195,7 +205,8 @@ def test_tags_count_apart(colour: Colour) -> None:
 @needs(Capability.CLEAR | Capability.COUNT)
 def test_a_clear_leaves_nothing_to_count(colour: Colour) -> None:
     f = colour.cached()
-    f(1), f(2)
+    f(1)
+    f(2)
     colour.clear()
     assert colour.get_backend().count() == f.info().currsize == 0
     f(1)

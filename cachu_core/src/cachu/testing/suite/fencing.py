@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Event
 
@@ -26,7 +26,7 @@ class _Slow:
         return self._colour.hold(self._gate.is_set, value)
 
     @contextmanager
-    def under_way(self) -> Iterator[Running]:
+    def under_way(self) -> Generator[Running, None, None]:
         """Do the block while the first run is under way; then let it end."""
         running = self._colour.start(self.cached, 1)
         wait_until(self._inside.is_set)

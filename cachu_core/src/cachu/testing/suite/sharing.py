@@ -39,7 +39,8 @@ def test_colours_share_what_is_set_by_key(both: Both) -> None:
 def test_each_colour_reads_the_others_functions(both: Both) -> None:
     plain, asynchronous = both
     f, g = plain.cached(), asynchronous.cached()
-    f(1), g(1)
+    f(1)
+    g(1)
     assert asynchronous.get_backend().get(f.key(1)) == [1, 1]
     assert plain.get_backend().get(g.key(1)) == [1, 1]
     assert plain.get_backend().delete(g.key(1)) is True
@@ -50,10 +51,12 @@ def test_each_colour_reads_the_others_functions(both: Both) -> None:
 def test_a_clear_reaches_both_colours(both: Both) -> None:
     f, g = both.plain.cached(), both.asynchronous.cached()
     for colour in both:
-        f(1), g(1)
+        f(1)
+        g(1)
         assert colour.clears(2)
         before = f.runs, g.runs
-        f(1), g(1)
+        f(1)
+        g(1)
         assert (f.runs, g.runs) == (before[0] + 1, before[1] + 1)
 
 
@@ -61,7 +64,8 @@ def test_a_clear_reaches_both_colours(both: Both) -> None:
 def test_both_colours_count_the_same(both: Both) -> None:
     plain, asynchronous = both
     f, g = _pair(both)
-    f(1), g(2)
+    f(1)
+    g(2)
     assert plain.get_backend().count() == asynchronous.get_backend().count() == 2
     assert f.info().currsize == g.info().currsize == 2
 
@@ -91,7 +95,8 @@ def test_a_clear_concerns_one_package(colour: Colour) -> None:
     other = colour.beside()
     f, g = colour.cached(name="same", tag="t"), other.cached(name="same", tag="t")
     try:
-        f(1), g(1)
+        f(1)
+        g(1)
         assert colour.clears(1)
         assert colour.clears(0)
         assert g(1) == [1, 1]
