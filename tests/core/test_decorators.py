@@ -301,7 +301,10 @@ def test_control_keywords(colour: Colour, signature: str) -> None:
 def test_v5_overwriting_with_a_result_that_is_refused_deletes(colour: Colour) -> None:
     results = iter([1, None, 2, None])
     f = colour.define(
-        "x", "return next(results)", {"results": results}, cache_if=lambda result: result is not None
+        "x",
+        "return next(results)",
+        {"results": results},
+        cache_if=lambda result: result is not None,
     )
     assert f(0) == 1
     assert f(0, _overwrite_cache=True) is None
@@ -491,6 +494,10 @@ def test_c4_decorating_and_calling_is_safe_in_optimised_mode() -> None:
         """
     )
     done = subprocess.run(
-        [sys.executable, "-OO", "-c", script], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-OO", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert done.stdout.split() == ["2", "1", "1"]

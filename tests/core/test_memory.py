@@ -301,9 +301,7 @@ def test_c2_dying_values_of_two_functions_do_not_wait_for_each_other(sync: Colou
         one.plain.__globals__["other"] = {"f": g, "g": f}
         one(1)
         one.calls.clear()
-    threads = [
-        threading.Thread(target=one.set, args=(None, 1), daemon=True) for one in (f, g)
-    ]
+    threads = [threading.Thread(target=one.set, args=(None, 1), daemon=True) for one in (f, g)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -14,9 +14,8 @@ import cachu
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Colour
-
     from cachu.testing import FakeClock
+    from conftest import Colour
 
 THREADS, CALLS = 8, 20_000
 

@@ -214,7 +214,7 @@ def test_d3_parameters_called_like_those_of_the_operations(colour: Colour, signa
     f = colour.define(signature)
     names = {"fn": 1, "value": 2, "default": 3, "function": 4, "self": 5}
     if not signature.startswith("*"):
-        names = {name: 7 for name in signature.split(", ")}
+        names = dict.fromkeys(signature.split(", "), 7)
     elif "rest" not in signature:
         names = {"fn": 1, "value": 2, "default": 3}
     f.set("kept", **names)

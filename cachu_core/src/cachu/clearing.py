@@ -61,7 +61,7 @@ class Scope:
         return sorted({*_IN_PROCESS, *self._used(), *plugins.installed()})
 
     def skips(self, backend: str) -> bool:
-        """Whether a backend that fails is passed over: nobody here named or configured it."""
+        """Whether a backend that fails is passed over: nobody here named, configured or used it."""
         return self._asked_for is None and backend not in self._used()
 
     def known(self, backend: str) -> list[LiveRegion]:
@@ -107,9 +107,7 @@ class Scope:
 
     def _used(self) -> set[str]:
         configured = {settings.backend for settings in config.get_all_configs().values()}
-        declared = {function.backend for function in functions.every()}
-        opened = {live.name for live in regions.all_live() if live.opened}
-        return configured | declared | opened
+        return configured | {live.name for live in regions.all_live() if live.opened}
 
 
 def _is_tag(tag: object) -> bool:
@@ -166,6 +164,10 @@ def _total(removed: list[int]) -> int:
 def _passed_over(backend: str, error: Exception) -> None:
     import logging
 
-    logging.getLogger("cachu").debug(
-        "The %s backend was passed over by a clear, nobody uses it here: %s", backend, error
+    declared = any(function.backend == backend for function in functions.every())
+    logging.getLogger("cachu").log(
+        logging.WARNING if declared else logging.DEBUG,
+        "The %s backend was passed over by a clear, nobody has used it here: %s",
+        backend,
+        error,
     )

@@ -71,7 +71,7 @@ class CacheInfo:
     Attributes:
         hits: Calls answered from the cache since the function was decorated.
         misses: Calls that had to run the function.
-        currsize: Entries of the function that are fresh now.
+        currsize: Entries of the function that are fresh now; -1 on a backend that cannot count.
     """
 
     __slots__ = ("currsize", "hits", "misses")

@@ -7,6 +7,7 @@ meanwhile takes the flight's place, so that it can no longer store what it bring
 
 from __future__ import annotations
 
+import os
 import time
 from _thread import RLock, allocate_lock, get_ident
 from contextvars import ContextVar
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _led: Final[ContextVar[Flight | None]] = ContextVar("cachu_led", default=None)
 
 _parked: Final[set[Waker]] = set()
-_guard: Final = allocate_lock()
+_guard = allocate_lock()
 # Waits are cut to what every operating system accepts, in seconds.
 _LONGEST: Final = 1e6
 
@@ -187,7 +188,7 @@ class Flights:
         with self.lock:
             if self.under_way.get(key) is flight:
                 del self.under_way[key]
-            self.landings += 1
+                self.landings += 1
         flight.land()
 
     def fence(self, key: Hashable) -> None:
@@ -216,3 +217,13 @@ def nudge() -> None:
         parked = list(_parked)
     for wake in parked:
         wake()
+
+
+def _after_fork() -> None:
+    global _guard  # noqa: PLW0603  a forked child must not wait for a thread that it does not have
+    _guard = allocate_lock()
+    _parked.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

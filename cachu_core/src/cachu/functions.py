@@ -8,6 +8,7 @@ never has to ask.
 
 from __future__ import annotations
 
+import os
 from _thread import RLock
 from functools import partial, update_wrapper
 from itertools import count
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     Calls = MemoryCalls | StoredCalls | PassingCalls
 
-_lock: Final = RLock()
+_lock = RLock()
 _serial: Final = count()
 _functions: Final[dict[int, ref[Function]]] = {}
 TWINS: Final = ("key", "get", "set", "invalidate", "refresh", "skip", "info")
@@ -278,7 +279,7 @@ class Function:
     def _warn_of_namesakes(self, backend: object) -> str:
         """Warn if another living function has the same identity, and so the same entries."""
         keeps = not isinstance(backend, (NullBackend, AsyncNullBackend))
-        if keeps and not self._warned and self._namesakes():
+        if keeps and not self._warned and any(map(self._shares_region, self._namesakes())):
             self._warned = True
             import warnings
 
@@ -300,6 +301,9 @@ class Function:
             and other.identity == self.identity
             and not other.named
         ]
+
+    def _shares_region(self, other: Function) -> bool:
+        return other.backend == self.backend and other.policy.ttl == self.policy.ttl
 
     def _info(self, size: int) -> CacheInfo:
         hits = self._hits.cell_contents + self._counters.hits
@@ -408,3 +412,12 @@ def _unbind_all() -> None:
 config.subscribe(_rebind)
 switches.follow(_expose_all)
 regions.follow(_unbind_all)
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603  a forked child must not wait for a thread that it does not have
+    _lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

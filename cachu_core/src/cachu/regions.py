@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from cachu import config, packages, plugins
 from cachu.backends import AsyncBackend, Backend
-from cachu.backends.memory import AsyncMemoryBackend
+from cachu.backends.memory import AsyncMemoryBackend, MemoryBackend
 from cachu.backends.stores import AsyncStore, Store
 from cachu.errors import BrokenPluginError, ConfigurationError
 from cachu.flights import Flights
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Identity = tuple[str, str, float]
 
-_lock: Final = RLock()
+_lock = RLock()
 _live: Final[dict[tuple[Any, ...], LiveRegion]] = {}
 _retired: Final[list[LiveRegion]] = []
 _flights: Final[WeakValueDictionary[tuple[str, Identity], Flights]] = WeakValueDictionary()
@@ -109,6 +109,12 @@ class LiveRegion:
     def opened(self) -> bool:
         """Whether a backend was made."""
         return bool(self._made)
+
+    @property
+    def holds_resources(self) -> bool:
+        """Whether something was made that must be closed one day; memory is just let go of."""
+        in_memory = (MemoryBackend, AsyncMemoryBackend)
+        return any(not isinstance(made, in_memory) for made in self._made.values())
 
     def clear(self, tag: str | None) -> int:
         """Clear the region; what is being computed now will not be kept."""
@@ -248,7 +254,7 @@ def live(
     with _lock:
         found = _live.get(place)
         if found is None or found.region.config != settings:
-            if found is not None:
+            if found is not None and found.holds_resources:
                 # Calls that are under way may still use it, so it is closed with the rest.
                 _retired.append(found)
             found = _live[place] = LiveRegion(name, region)
@@ -349,6 +355,8 @@ def _stop_private_loop() -> None:
 
 
 def _after_fork() -> None:
+    global _lock  # noqa: PLW0603  a forked child must not wait for a thread that it does not have
+    _lock = RLock()
     for flights in _flights.values():
         flights.after_fork()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from _thread import RLock
 from contextvars import ContextVar
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Final
 
-_lock: Final = RLock()
+_lock = RLock()
 _everywhere = False
 _open_scopes = 0
 _here: Final[ContextVar[int]] = ContextVar("cachu_disabled_here", default=0)
@@ -56,7 +57,8 @@ class disabled:  # noqa: N801  reads as a statement: with cachu.disabled():
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _here.set(_here.get() - 1)
+        # A scope may be left in another context than it was entered in, as fixtures are.
+        _here.set(max(0, _here.get() - 1))
         _turn(scopes=-1)
 
 
@@ -74,3 +76,14 @@ def _turn(*, everywhere: bool | None = None, scopes: int = 0) -> None:
         if suspended is not before:
             for callback in _followers:
                 callback()
+
+
+def _after_fork() -> None:
+    global _lock, _open_scopes  # noqa: PLW0603  the threads that held them are not in the child
+    _lock = RLock()
+    _open_scopes = _here.get()
+    _turn()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from _thread import RLock
 
 from cachu.backends.memory import AsyncMemoryBackend, MemoryBackend
@@ -35,7 +36,7 @@ class MemorySettings(Settings):
             raise ValueError(message)
 
 
-_lock: Final = RLock()
+_lock = RLock()
 _memory: Final[dict[tuple[str, str, float], MemoryBackend]] = {}
 
 
@@ -100,3 +101,12 @@ def _memory_of(region: Region) -> MemoryBackend:
             backend = _memory[region.identity] = MemoryBackend(region.ttl, maxsize)
     backend.resize(maxsize)
     return backend
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603  a forked child must not wait for a thread that it does not have
+    _lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from _thread import RLock
 from math import inf
 from weakref import WeakSet, WeakValueDictionary
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _MOST_ALIASES = 4096
+_lock = RLock()
 
 
 class Shelf:
@@ -58,12 +60,13 @@ class Shelf:
 
     def join(self, view: View, layout: object, tag: str) -> None:
         """Let *view* use the shelf, with raw keys only if all that use it mean the same by them."""
-        if not self._views:
-            self.layout, self.tag = layout, tag
-            self.mixed = self.mixed or layout is None
-        elif self.layout != layout and self.layout is not None:
-            self._spell_out()
-        self._views.add(view)
+        with _lock:
+            if not self._views:
+                self.layout, self.tag = layout, tag
+                self.mixed = self.mixed or layout is None
+            elif self.layout != layout and self.layout is not None:
+                self._spell_out()
+            self._views.add(view)
 
     def alias(self, key: str, raw: Hashable, types: tuple[type, ...]) -> None:
         """Remember that *key* is spelled *raw* here, if its entry has these *types*."""
@@ -142,7 +145,9 @@ class Shelf:
         return Table(lasting=self._ttl == inf, maxsize=self._maxsize)
 
     def _show(self) -> None:
-        for view in list(self._views):
+        with _lock:
+            views = list(self._views)
+        for view in views:
             view.expose()
 
     def _search(self, key: str) -> tuple[Hashable, tuple[type, ...]]:
@@ -156,6 +161,8 @@ class Shelf:
 
     def _spell_out(self) -> None:
         view = next(iter(self._views))
+        # In this order: whoever sees the new table must spell.
+        self.layout, self.mixed = None, True
         table, self.table = self.table, self._blank()
         for where, entry in table.items():
             deadline = table.deadline(where, entry)
@@ -165,7 +172,6 @@ class Shelf:
                 made = self.read(where, entry)
                 row = (made.value, deadline, made.created_at, self.tag)
                 self.table.put((view.spell(where),), row, deadline)
-        self.layout, self.mixed = None, True
         self._show()
 
 
@@ -185,8 +191,11 @@ class MemoryBackend(Backend):
 
     def shelf(self, function: str) -> Shelf:
         """Return the place of *function*, which lasts as long as somebody holds it."""
-        shelf = Shelf(ttl=self.ttl, maxsize=self._maxsize)
-        return self._shelves.setdefault(function, shelf)
+        with _lock:
+            shelf = self._shelves.get(function)
+            if shelf is None:
+                shelf = self._shelves[function] = Shelf(ttl=self.ttl, maxsize=self._maxsize)
+            return shelf
 
     def resize(self, maxsize: int | None) -> None:
         """Bound the tables of all functions to *maxsize* entries each, or lift the bound."""
@@ -219,7 +228,9 @@ class MemoryBackend(Backend):
         self.clear()
 
     def _all(self) -> list[Shelf]:
-        return [self._loose, *self._shelves.values()]
+        # `values()` would trip over a shelf that another thread adds.
+        found = [reference() for reference in self._shelves.valuerefs()]
+        return [self._loose, *[shelf for shelf in found if shelf is not None]]
 
     def _shelf_of(self, key: str) -> Shelf:
         return self._shelves.get(function_of(key)) or self._loose
@@ -258,6 +269,8 @@ class AsyncMemoryBackend(AsyncBackend):
 
 
 def _after_fork() -> None:
+    global _lock  # noqa: PLW0603  a forked child must not wait for a thread that it does not have
+    _lock = RLock()
     for region in _regions:
         region._after_fork()  # noqa: SLF001
 

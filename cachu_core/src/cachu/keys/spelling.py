@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from _thread import RLock
 from weakref import ref
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from cachu.keys.serializers import KeySerializer
 
-_lock: Final = RLock()
+_lock = RLock()
 _local_classes: Final[dict[str, list[tuple[ref[type], str]]]] = {}
 
 
@@ -102,3 +103,12 @@ def _runtime_class(receiver: object) -> object:
     if isinstance(receiver, type):
         return class_label(receiver)
     return receiver if hasattr(type(receiver), "__cache_key__") else class_label(type(receiver))
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603  a forked child must not wait for a thread that it does not have
+    _lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -7,6 +7,7 @@ from _thread import get_ident
 
 from cachu import switches
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
+from cachu.errors import BackendError, CapabilityError
 from cachu.flights import Flight
 
 TYPE_CHECKING = False
@@ -14,9 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Any
 
+    from cachu.backends import AsyncBackend, Backend
     from cachu.regions import LiveRegion
     from cachu.wrappers.callee import Callee
     from cachu.wrappers.memory import Args, Kwargs
+
+
+# The size of a function on a backend that cannot count.
+UNKNOWN = -1
 
 
 class StoredCalls:
@@ -36,45 +42,63 @@ class StoredCalls:
         """Answer a call."""
         if switches.suspended and switches.is_disabled():
             return self._run(*args, **(kwargs or {}))
-        backend, flights = self.region.backend, self.region.flights
+        backend = self.region.backend
         creation = _Creation(self, self.callee.spelling.key(args, kwargs), args, kwargs)
-        creation.flight.owner = get_ident()
-        give_up, force = 0.0, bool(overwrite)
-        while not overwrite:
-            landings = flights.landings
-            entry = backend.load(creation.key, self._policy.tag)
-            if entry is not NO_VALUE and self._policy.accepts(entry):
-                return self._hit(entry)
-            creation.replaces = creation.replaces or entry is not NO_VALUE
-            leader = flights.under_way.setdefault(creation.key, creation.flight)
-            if leader is creation.flight:
-                if flights.landings != landings and self._look_again(backend, creation):
-                    return self._hit(creation.found)
-                break
-            if leader.is_ours():
-                creation.run()
-                return creation.outcome()
-            give_up = give_up or time.time() + self._timeout
-            if not leader.wait(give_up):
-                flights.overtake(creation.key, creation.flight, leader)
-                force = True
-                break
-        else:
-            creation.overtake()
+        entry: CacheEntry | NoValue = NO_VALUE
         try:
-            entry = backend.get_or_create(
-                creation.key,
-                creation.run,
-                self._usable(overwrite),
-                self._policy.ttl,
-                self._policy.tag,
-                force=force,
-            )
+            if overwrite:
+                creation.overtake()
+            else:
+                entry = self._look(backend, creation)
+                if entry is not NO_VALUE:
+                    return self._hit(entry)
+            if creation.alone:
+                creation.run()
+            else:
+                entry = backend.get_or_create(
+                    creation.key,
+                    creation.run,
+                    self._usable(overwrite),
+                    self._policy.ttl,
+                    self._policy.tag,
+                    force=creation.force,
+                )
             if creation.superfluous:
                 backend.delete(creation.key)
         finally:
-            flights.land(creation.key, creation.flight)
-        return creation.outcome() if creation.ran else self._hit(entry)
+            creation.land()
+        if not creation.ran:
+            return self._hit(entry)
+        if creation.error is not None:
+            raise creation.release_error()
+        return creation.value
+
+    def _look(self, backend: Backend, creation: _Creation) -> CacheEntry | NoValue:
+        """Look for an entry that will do, until there is one or the creation may run."""
+        flights = self.region.flights
+        give_up = 0.0
+        while True:
+            landings = flights.landings
+            entry = backend.load(creation.key, self._policy.tag)
+            if entry is not NO_VALUE:
+                if self._policy.accepts(entry):
+                    return entry
+                creation.replaces = True
+            if creation.boarded:
+                return NO_VALUE
+            leader = creation.board()
+            if leader is None:
+                if flights.landings == landings:
+                    return NO_VALUE
+                # Somebody landed between our look and our take-off: look again, in the lead.
+            elif leader.is_ours():
+                creation.alone = True
+                return NO_VALUE
+            else:
+                give_up = give_up or time.time() + self._timeout
+                if not leader.wait(give_up):
+                    creation.overtake(leader)
+                    return NO_VALUE
 
     def peek(self, key: Hashable, args: Args, kwargs: Kwargs) -> CacheEntry | NoValue:
         """Return the entry of a call if there is one that may be used; counts nothing."""
@@ -96,31 +120,22 @@ class StoredCalls:
 
     def size(self) -> int:
         """Count the fresh entries of the function."""
-        return self.region.backend.count(function=self.callee.spelling.function)
-
-    def _look_again(self, backend: Any, creation: _Creation) -> Any:
-        """Look again, in the lead, because somebody landed between our look and our take-off."""
         try:
-            return self._ends(creation, backend.load(creation.key, self._policy.tag))
-        except BaseException:
-            self.region.flights.land(creation.key, creation.flight)
-            raise
-
-    def _ends(self, creation: _Creation, entry: CacheEntry | NoValue) -> bool:
-        """Land before the run if *entry* will do."""
-        if entry is NO_VALUE or not self._policy.accepts(entry):
-            creation.replaces = creation.replaces or entry is not NO_VALUE
-            return False
-        creation.found = entry
-        self.region.flights.land(creation.key, creation.flight)
-        return True
+            return self.region.backend.count(function=self.callee.spelling.function)
+        except CapabilityError:
+            return UNKNOWN
 
     def _usable(self, overwrite: object) -> Callable[[CacheEntry], bool]:
         return _never if overwrite else self._policy.accepts
 
     def _hit(self, entry: CacheEntry | NoValue) -> Any:
+        if entry is NO_VALUE:
+            raise BackendError(
+                f"get_or_create of the {self.region.name} backend neither found an entry nor ran "
+                "what makes one"
+            )
         self._counters.hits += 1
-        return entry.value if entry is not NO_VALUE else None
+        return entry.value
 
 
 class AsyncStoredCalls(StoredCalls):
@@ -138,45 +153,66 @@ class AsyncStoredCalls(StoredCalls):
             return await self._run(*args, **(kwargs or {}))
         from asyncio import get_running_loop
 
-        backend, flights = self.region.async_backend, self.region.flights
+        backend = self.region.async_backend
         creation = _Creation(self, self.callee.spelling.key(args, kwargs), args, kwargs)
-        creation.flight.owner, creation.flight.loop = get_ident(), get_running_loop()
-        give_up, force = 0.0, bool(overwrite)
-        while not overwrite:
-            landings = flights.landings
-            entry = await backend.load(creation.key, self._policy.tag)
-            if entry is not NO_VALUE and self._policy.accepts(entry):
-                return self._hit(entry)
-            creation.replaces = creation.replaces or entry is not NO_VALUE
-            leader = flights.under_way.setdefault(creation.key, creation.flight)
-            if leader is creation.flight:
-                if flights.landings != landings and await self._look_again(backend, creation):
-                    return self._hit(creation.found)
-                break
-            if leader.is_ours_async():
-                await creation.run_async()
-                return creation.outcome()
-            give_up = give_up or time.time() + self._timeout
-            if not await leader.wait_async(give_up):
-                flights.overtake(creation.key, creation.flight, leader)
-                force = True
-                break
-        else:
-            creation.overtake()
+        creation.flight.loop = get_running_loop()
+        entry: CacheEntry | NoValue = NO_VALUE
         try:
-            entry = await backend.get_or_create(
-                creation.key,
-                creation.run_async,
-                self._usable(overwrite),
-                self._policy.ttl,
-                self._policy.tag,
-                force=force,
-            )
+            if overwrite:
+                creation.overtake()
+            else:
+                entry = await self._look(backend, creation)
+                if entry is not NO_VALUE:
+                    return self._hit(entry)
+            if creation.alone:
+                await creation.run_async()
+            else:
+                entry = await backend.get_or_create(
+                    creation.key,
+                    creation.run_async,
+                    self._usable(overwrite),
+                    self._policy.ttl,
+                    self._policy.tag,
+                    force=creation.force,
+                )
             if creation.superfluous:
                 await backend.delete(creation.key)
         finally:
-            flights.land(creation.key, creation.flight)
-        return creation.outcome() if creation.ran else self._hit(entry)
+            creation.land()
+        if not creation.ran:
+            return self._hit(entry)
+        if creation.error is not None:
+            raise creation.release_error()
+        return creation.value
+
+    async def _look(  # type: ignore[override]
+        self, backend: AsyncBackend, creation: _Creation
+    ) -> CacheEntry | NoValue:
+        """Look for an entry that will do, until there is one or the creation may run."""
+        flights = self.region.flights
+        give_up = 0.0
+        while True:
+            landings = flights.landings
+            entry = await backend.load(creation.key, self._policy.tag)
+            if entry is not NO_VALUE:
+                if self._policy.accepts(entry):
+                    return entry
+                creation.replaces = True
+            if creation.boarded:
+                return NO_VALUE
+            leader = creation.board()
+            if leader is None:
+                if flights.landings == landings:
+                    return NO_VALUE
+                # Somebody landed between our look and our take-off: look again, in the lead.
+            elif leader.is_ours_async():
+                creation.alone = True
+                return NO_VALUE
+            else:
+                give_up = give_up or time.time() + self._timeout
+                if not await leader.wait_async(give_up):
+                    creation.overtake(leader)
+                    return NO_VALUE
 
     async def peek(  # type: ignore[override]
         self, key: Hashable, args: Args, kwargs: Kwargs
@@ -205,14 +241,10 @@ class AsyncStoredCalls(StoredCalls):
 
     async def size(self) -> int:  # type: ignore[override]
         """Count the fresh entries of the function."""
-        return await self.region.async_backend.count(function=self.callee.spelling.function)
-
-    async def _look_again(self, backend: Any, creation: _Creation) -> Any:
         try:
-            return self._ends(creation, await backend.load(creation.key, self._policy.tag))
-        except BaseException:
-            self.region.flights.land(creation.key, creation.flight)
-            raise
+            return await self.region.async_backend.count(function=self.callee.spelling.function)
+        except CapabilityError:
+            return UNKNOWN
 
 
 class _Creation:
@@ -221,43 +253,62 @@ class _Creation:
     Attributes:
         key: The key.
         flight: What others of this process wait for.
-        found: The entry that made a run unnecessary after all.
+        boarded: Whether it has taken off, and so must land.
+        alone: Whether it runs past the backend: a recursion, which must not wait for itself.
+        force: Whether it overtakes whoever else makes the entry, wherever that is.
         replaces: Whether there was an entry before that must not be used.
-        ran: Whether the backend asked for the run at all.
+        ran: Whether the function was run.
+        value: What it returned.
+        error: What it raised, kept so that it reaches the caller past the backend.
     """
 
     def __init__(self, calls: StoredCalls, key: str, args: Args, kwargs: Kwargs) -> None:
-        self._calls = calls
+        self._callee = calls.callee
+        self._flights = calls.region.flights
         self._args = args
         self._kwargs = kwargs or {}
-        self._value: Any = None
-        # What the function raises reaches the caller past the backend, which only stores.
-        self._error: BaseException | None = None
         self._refused = False
         self.key = key
         self.flight = Flight()
-        self.found: CacheEntry | NoValue = NO_VALUE
+        self.flight.owner = get_ident()
+        self.boarded = False
+        self.alone = False
+        self.force = False
         self.replaces = False
         self.ran = False
+        self.value: Any = None
+        self.error: Any = None
 
     @property
     def superfluous(self) -> bool:
         """Whether an entry is left that the refused result ought to have replaced."""
         return self._refused and self.replaces and self._leads()
 
-    def overtake(self) -> None:
-        """Take the lead from whoever has it."""
-        self.replaces = True
-        self._calls.region.flights.overtake(self.key, self.flight)
+    def board(self) -> Flight | None:
+        """Take the lead, or return who has it."""
+        leader = self._flights.under_way.setdefault(self.key, self.flight)
+        self.boarded = leader is self.flight
+        return None if self.boarded else leader
+
+    def overtake(self, leader: Flight | None = None) -> None:
+        """Take the lead from *leader*, or from whoever has it."""
+        self.replaces = self.replaces or leader is None
+        self.boarded = self.force = True
+        self._flights.overtake(self.key, self.flight, leader)
+
+    def land(self) -> None:
+        """End the flight, if it ever took off."""
+        if self.boarded:
+            self._flights.land(self.key, self.flight)
 
     def run(self) -> CacheEntry | NoValue:
         """Run the function; return an entry, or `NO_VALUE` if there is nothing to keep."""
         self._start()
         try:
-            self._value = self._calls.callee.function(*self._args, **self._kwargs)
+            self.value = self._callee.function(*self._args, **self._kwargs)
             return self._entry()
         except BaseException as error:
-            self._error = error
+            self.error = error
             return NO_VALUE
 
     async def run_async(self) -> CacheEntry | NoValue:
@@ -265,33 +316,29 @@ class _Creation:
         self._start()
         self.flight.lead_task()
         try:
-            self._value = await self._calls.callee.function(*self._args, **self._kwargs)
+            self.value = await self._callee.function(*self._args, **self._kwargs)
             return self._entry()
         except BaseException as error:
-            self._error = error
+            self.error = error
             return NO_VALUE
 
-    def outcome(self) -> Any:
-        """Return what the function returned, or raise what it raised."""
-        if self._error is not None:
-            try:
-                raise self._error
-            finally:
-                self._error = None  # no cycle through the traceback
-        return self._value
+    def release_error(self) -> BaseException:
+        """Return the error to raise, and let go of it: its traceback leads back to this object."""
+        error, self.error = self.error, None
+        return error  # type: ignore[no-any-return]
 
     def _start(self) -> None:
         self.ran = True
-        self._calls.callee.counters.misses += 1
+        self._callee.counters.misses += 1
 
     def _entry(self) -> CacheEntry | NoValue:
-        kept = self._calls.callee.policy.keep(self._value)
+        kept = self._callee.policy.keep(self.value)
         self._refused = kept is NO_VALUE
         return NO_VALUE if self._refused or not self._leads() else CacheEntry(kept, time.time())
 
     def _leads(self) -> bool:
         """Tell whether nobody has taken the lead since."""
-        return self._calls.region.flights.under_way.get(self.key) is self.flight
+        return self._flights.under_way.get(self.key) is self.flight
 
 
 def _never(entry: CacheEntry) -> bool:  # noqa: ARG001

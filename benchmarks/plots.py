@@ -1,0 +1,146 @@
+"""Plots as SVG, in colours that follow the reader's light or dark mode."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness import Cell, Column
+    from report import Table
+
+LABELS, BARS, VALUES, ROW, HEAD = 150, 330, 110, 20, 34
+WIDTH = LABELS + BARS + VALUES
+STYLE = """
+  :root { color-scheme: light dark }
+  text { font: 12px system-ui, sans-serif; fill: #1f2328 }
+  .back { fill: #ffffff } .title { font-weight: 600 } .faint { fill: #59636e }
+  .bar { fill: #8c959f } .ours { fill: #0969da } .grid { stroke: #d1d9e0 }
+  .line { fill: none; stroke-width: 2 }
+  .c0 { stroke: #59636e } .c1 { stroke: #0969da } .c2 { stroke: #bc4c00 } .c3 { stroke: #1a7f37 }
+  .c4 { stroke: #8250df } .c5 { stroke: #bf3989 } .c6 { stroke: #9a6700 } .c7 { stroke: #cf222e }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #f0f6fc } .back { fill: #0d1117 } .faint { fill: #9198a1 }
+    .bar { fill: #656c76 } .ours { fill: #4493f8 } .grid { stroke: #3d444d }
+    .c0 { stroke: #9198a1 } .c1 { stroke: #4493f8 } .c2 { stroke: #f0883e } .c3 { stroke: #3fb950 }
+    .c4 { stroke: #ab7df8 } .c5 { stroke: #db61a2 } .c6 { stroke: #d29922 } .c7 { stroke: #f85149 }
+  }
+"""
+
+
+def bars(table: Table) -> str:
+    """Draw a panel of bars for each column: ratios where there are any, else values."""
+    parts: list[str] = []
+    y = 8.0
+    for column in table.columns:
+        cells = {n: c for n, c in table.cells.get(column.name, {}).items() if c.value is not None}
+        if cells:
+            drawn, height = _panel(table, column, cells, y)
+            parts += drawn
+            y += height
+    return _picture(WIDTH, y, table.title, parts)
+
+
+def _panel(
+    table: Table, column: Column, cells: dict[str, Cell], top: float
+) -> tuple[list[str], float]:
+    sizes = {name: abs(cell.value if cell.ratio is None else cell.ratio) for name, cell in cells.items()}
+    wide = max(sizes.values()) > 30 * max(1e-9, min(sizes.values()))
+    floor = min(sizes.values()) / 2 or 0.01
+    longest = max(sizes.values()) or 1
+    scale = ", logarithmic" if wide else ""
+    ratios = any(cell.ratio is not None for cell in cells.values())
+    of = f"times {table.reference}" if ratios else column.unit
+    title = f"{table.title}: {column.title}"
+    parts = [
+        f'<text class="title" x="8" y="{top + 14:.0f}">{escape(title)}</text>',
+        f'<text class="faint" x="{WIDTH - 8}" y="{top + 14:.0f}" text-anchor="end">'
+        f"{escape(of)}{scale}</text>",
+    ]
+    y = top + HEAD - 10
+    for name, size in sorted(sizes.items(), key=lambda item: item[1]):
+        length = math.log(max(size, floor) / floor) / math.log(longest / floor) if wide else size / longest
+        ours = "ours" if name == "cachu" or name not in _known(table) else "bar"
+        parts += [
+            f'<text x="{LABELS - 6}" y="{y + 13:.0f}" text-anchor="end">{escape(name)}</text>',
+            f'<rect class="{ours}" x="{LABELS}" y="{y + 3:.0f}" rx="2" '
+            f'width="{max(1, BARS * length):.1f}" height="{ROW - 6}"/>',
+            f'<text x="{LABELS + BARS * length + 5:.0f}" y="{y + 13:.0f}">'
+            f"{escape(_said(cells[name], column.unit))}</text>",
+        ]
+        y += ROW
+    return parts, y - top + 14
+
+
+def _known(table: Table) -> set[str]:
+    """Return who is not this cachu; in a race of cachu's own options, only the reference."""
+    names = set(table.names())
+    return names - {"cachu"} if "cachu" in names else {table.reference}
+
+
+def _said(cell: Cell, unit: str) -> str:
+    from report import short
+
+    value = f"{short(cell.value or 0)} {unit}"
+    return value if cell.ratio is None else f"{short(cell.ratio)}x  {value}"
+
+
+def lines(table: Table) -> str:
+    """Draw the columns with a number for a name as points of one line for each contender."""
+    points = [column for column in table.columns if column.name.isdigit()]
+    series: dict[str, list[tuple[float, float]]] = {}
+    for column in points:
+        for name, cell in table.cells.get(column.name, {}).items():
+            if cell.value is not None:
+                place = math.log10(int(column.name)), math.log10(cell.value)
+                series.setdefault(name, []).append(place)
+    left, top, width, height = 70, 40, 380, 300
+    xs = [x for line in series.values() for x, _ in line] or [0, 1]
+    ys = [y for line in series.values() for _, y in line] or [0, 1]
+    low, high = math.floor(min(ys)), math.ceil(max(ys))
+    span = max(xs) - min(xs) or 1
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        across = left + width * (x - min(xs)) / span
+        return across, top + height * (high - y) / max(1, high - low)
+
+    parts = [f'<text class="title" x="8" y="22">{escape(table.title)}</text>']
+    for power in range(low, high + 1):
+        _, y = at(min(xs), power)
+        parts.append(f'<line class="grid" x1="{left}" x2="{left + width}" y1="{y}" y2="{y}"/>')
+        parts.append(
+            f'<text class="faint" x="{left - 6}" y="{y + 4}" text-anchor="end">{10**power:,} ns</text>'
+        )
+    for column in points:
+        x, _ = at(math.log10(int(column.name)), low)
+        if x <= left + width + 1:
+            parts.append(
+                f'<text class="faint" x="{x}" y="{top + height + 20}" text-anchor="middle">'
+                f"{column.title}</text>"
+            )
+    ends = sorted((at(*line[-1])[1], name) for name, line in series.items())
+    taken = -99.0
+    for number, name in enumerate(series):
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*point) for point in series[name]))
+        parts.append(f'<polyline class="line c{number % 8}" points="{path}"/>')
+    for y, name in ends:
+        taken = max(y, taken + 15)
+        kind = list(series).index(name) % 8
+        end = at(*series[name][-1])[0]
+        parts.append(
+            f'<line class="line c{kind}" x1="{end:.0f}" y1="{y:.0f}" '
+            f'x2="{left + width + 14}" y2="{taken:.0f}" stroke-dasharray="1 3"/>'
+            f'<text x="{left + width + 18}" y="{taken + 4:.0f}">{escape(name)}</text>'
+        )
+    return _picture(left + width + 160, top + height + 34, table.title, parts)
+
+
+def _picture(width: float, height: float, title: str, parts: list[str]) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'width="{width:.0f}" height="{height:.0f}" role="img">\n<title>{escape(title)}</title>\n'
+        f'<style>{STYLE}</style>\n<rect class="back" width="100%" height="100%" rx="6"/>\n'
+        + "\n".join(parts)
+        + "\n</svg>\n"
+    )

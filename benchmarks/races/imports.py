@@ -1,0 +1,53 @@
+"""How much longer a process takes that imports a contender: whole processes, taking turns."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from statistics import median
+from typing import TYPE_CHECKING
+
+from harness import Cell, Column, Pace, Race, Results
+
+if TYPE_CHECKING:
+    from contenders import Peer
+
+BARE = "python -c pass"
+
+
+def flags() -> list[str]:
+    """Return the options that a process like this one is started with."""
+    return ["-S"] if sys.flags.no_site else []
+
+
+def _process(code: str) -> float:
+    start = time.perf_counter_ns()
+    subprocess.run([sys.executable, *flags(), "-c", code], check=True)
+    return (time.perf_counter_ns() - start) / 1e6
+
+
+def _run(peers: Sequence[Peer], pace: Pace) -> Results:
+    imported = {peer.name: f"import {peer.module}" for peer in peers if peer.installed}
+    codes = {BARE: "pass", **imported}
+    times: dict[str, list[float]] = {name: [] for name in codes}
+    order = list(codes)
+    for code in codes.values():
+        _process(code)
+    for _ in range(pace.processes):
+        for name in order:
+            times[name].append(_process(codes[name]))
+        order.reverse()
+    bare = times[BARE]
+    more = {
+        name: Cell(median(mine - theirs for mine, theirs in zip(taken, bare)))
+        for name, taken in times.items()
+        if name != BARE
+    }
+    yield "more", {BARE: Cell(median(bare), note="the whole process"), **more}
+
+
+def races() -> list[Race]:
+    columns = [Column("more", "ms more than python -c pass", "ms")]
+    return [Race("imports", "Importing it", columns, _run, reference="")]

@@ -1,0 +1,115 @@
+"""The figures that cachu is held to, side by side for every Python that was measured."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from report import short
+
+START, END = "<!-- figures: written by benchmarks/run.py -->", "<!-- end of figures -->"
+
+
+class Target(NamedTuple):
+    """At most `limit`, for a figure of cachu, or for it as a part of somebody else's."""
+
+    title: str
+    race: str
+    column: str
+    limit: float
+    unit: str = "x"
+    over: str = ""
+    limits: dict[str, float] = {}  # noqa: RUF012 - never changed
+    ratio: bool = True
+
+
+TARGETS = (
+    Target("hit, f(int), to lru_cache", "hits", "int", 4, limits={"3.10": 5.5}),
+    Target("hit, f(int), to cachebox", "hits", "int", 0.45, over="cachebox"),
+    Target("hit, f(int), to cachu 0.2.1", "hits", "int", 1 / 30, over="cachu 0.2.1"),
+    Target("hit, three parameters, one by keyword, to lru_cache", "hits", "three", 1.8),
+    Target("hit, method, to lru_cache", "hits", "method", 2.8),
+    Target("miss and store, to lru_cache", "misses", "int", 13),
+    Target("async hit, to a bare await", "async_calls", "hit", 3),
+    Target("async miss, to a bare await", "async_calls", "miss", 25),
+    Target("stampede, 50 threads: runs", "stampede", "threads_runs", 1, "", ratio=False),
+    Target("stampede, 50 threads: in all", "stampede", "threads_ms", 60, "ms", ratio=False),
+    Target("stampede, 500 tasks: runs", "stampede", "tasks_runs", 1, "", ratio=False),
+    Target("stampede, 500 tasks: in all", "stampede", "tasks_ms", 100, "ms", ratio=False),
+    Target("cache_info, 1,000,000 entries", "growth", "info", 1, "ms", ratio=False),
+    Target("clear a tag, 100,000 of 1,100,000", "growth", "clear_part", 300, "ms", ratio=False),
+    Target("clear a tag, 1,000,000", "growth", "clear_all", 300, "ms", ratio=False),
+    Target("import cachu, more than bare Python", "imports", "more", 20, "ms", ratio=False),
+    Target("decorate a function", "decoration", "decorate", 60, "us", ratio=False),
+    Target("bytes per entry, f(int)", "memory", "int", 160, "B", ratio=False),
+)
+
+
+def figure(results: dict[str, Any], target: Target) -> float | None:
+    """Look a target's figure up in the results of one Python."""
+    for race in results["races"]:
+        if race["name"] == target.race:
+            cells = race["cells"].get(target.column, {})
+            kind = "ratio" if target.ratio else "value"
+            ours = cells.get("cachu", {}).get(kind)
+            theirs = cells.get(target.over, {}).get(kind) if target.over else 1
+            return ours / theirs if ours is not None and theirs else None
+    return None
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """Return the targets with what was measured, as Markdown; *results* by Python version."""
+    lines = [
+        f"| | at most | {' | '.join(results)} |",
+        f"| --- | ---: |{' ---: |' * len(results)}",
+    ]
+    for target in TARGETS:
+        limits = dict.fromkeys(
+            [_spelled(target.limits.get(p, target.limit), target.unit) for p in results]
+        )
+        cells = []
+        for python, found in results.items():
+            value = figure(found, target)
+            limit = target.limits.get(python, target.limit)
+            # As precise as the limit is, so that nothing is rounded into its favour.
+            missed = value is not None and value > limit
+            cells.append(
+                "-" if value is None else _spelled(value, target.unit) + " **missed**" * missed
+            )
+        lines.append(f"| {target.title} | {' / '.join(limits)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _spelled(number: float, unit: str) -> str:
+    written = f"{number:.3f}" if number < 0.1 else short(number)
+    return f"{written}{' ' * (unit != 'x')}{unit}".strip()
+
+
+def load(output: Path) -> dict[str, dict[str, Any]]:
+    """Read all results in a folder, by Python version."""
+    found = {
+        path.stem.removeprefix("results-"): json.loads(path.read_text(encoding="utf-8"))
+        for path in output.glob("results-*.json")
+    }
+    return dict(sorted(found.items(), key=lambda item: [int(n) for n in item[0].split(".")]))
+
+
+def write(page: Path, output: Path) -> None:
+    """Put the table of all results in *output* between the marks in *page*."""
+    results = load(output)
+    block = f"{START}\n\n{_about(results)}\n\n{table(results)}\n\n{END}"
+    text = page.read_text(encoding="utf-8")
+    marked = re.compile(f"{re.escape(START)}.*?{re.escape(END)}", re.DOTALL)
+    page.write_text(marked.sub(lambda _: block, text), encoding="utf-8")
+
+
+def _about(results: dict[str, dict[str, Any]]) -> str:
+    lines = []
+    for found in results.values():
+        quick = ", with --quick" * found["quick"]
+        lines.append(f"- Python {found['python']}, {found['date']}, {found['machine']}{quick}")
+    last = list(results.values())[-1:]
+    versions = ", ".join(f"{n} {v}" for found in last for n, v in found["versions"].items())
+    return "\n".join([*lines, f"- {versions}"])
