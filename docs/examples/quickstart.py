@@ -1,7 +1,7 @@
 """Analyse Python's standard library four times, and wait only twice.
 
-Every source file is parsed and measured: by a plain function and by a coroutine, first with an
-empty cache and then once more. The second pass of each is answered from memory.
+Every source file is parsed, measured and hashed, by a plain function and by a coroutine: first
+with an empty cache, then once more. The second pass of each is answered from memory.
 
     python -m uv run docs/examples/quickstart.py
 """
@@ -14,6 +14,7 @@ import sysconfig
 import time
 from collections import Counter
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ class Report:
     """What there is to know about one source file."""
 
     path: str
+    digest: str
     lines: int
     functions: int
     classes: int
@@ -43,7 +45,7 @@ class Report:
 
 @cachu.cache(ttl=300, tag="analysis")
 def analyse(path: str) -> Report:
-    """Parse the file at *path* and measure it: a few milliseconds of real work."""
+    """Parse, measure and hash the file at *path*: a few milliseconds of real work."""
     return measure(path)
 
 
@@ -68,7 +70,8 @@ def measure(path: str) -> Report:
             imports.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             imports.add(node.module.partition(".")[0])
-    return Report(path, source.count(b"\n"), functions, classes, frozenset(imports), longest)
+    digest, lines = sha256(source).hexdigest(), source.count(b"\n")
+    return Report(path, digest, lines, functions, classes, frozenset(imports), longest)
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,8 @@ def findings(reports: list[Report], library: Path) -> str:
     imported, times = Counter(n for report in reports for n in report.imports).most_common(1)[0]
     lines, function = longest.longest_function
     return (
-        f"{len(reports)} modules, {sum(r.lines for r in reports):,} lines, "
+        f"{len(reports)} modules, {len({r.digest for r in reports})} of them different, "
+        f"{sum(r.lines for r in reports):,} lines, "
         f"{sum(r.functions for r in reports):,} functions, "
         f"{sum(r.classes for r in reports):,} classes\n"
         f"largest module:        {name(largest)}, {largest.lines:,} lines\n"

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from _thread import get_ident
-from functools import partial
-from math import inf
 
 from cachu import switches
+from cachu.backends.tables import AGES
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.flights import Flight
-from cachu.wrappers.compiled import UNSET
+from cachu.wrappers.raw_keys import EXACT, types_reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable
     from typing import Any, TypeAlias
 
     from cachu.backends.memory import Shelf
     from cachu.backends.tables import Entry, Table
     from cachu.wrappers.callee import Callee
-    from cachu.wrappers.parameters import Parameters
 
     Args: TypeAlias = tuple[Any, ...]
     Kwargs: TypeAlias = dict[str, Any] | None
-
-# Equal values of these types are the same value once their types are compared too. So are floats,
-# except zeros (0.0 == -0.0) and what is not a number. Under `python -bb` comparing str and bytes
-# raises.
-_EXACT = frozenset((int, str, bool, type(None), *(() if sys.flags.bytes_warning else (bytes,))))
 
 
 class MemoryCalls:
@@ -46,8 +38,9 @@ class MemoryCalls:
         self._counters = callee.counters
         self._policy = callee.policy
         self._ttl = callee.policy.ttl
+        self._lasting = callee.policy.ttl > AGES
         self._timeout = callee.lock_timeout
-        self._types = _reader(callee.parameters)
+        self._types = types_reader(callee.parameters)
         # Whether a fresh entry needs no more than to be returned.
         self._plain = callee.policy.validate is None and not callee.policy.copy
         self._keeps_all = callee.policy.cache_if is None and not callee.policy.copy
@@ -57,7 +50,7 @@ class MemoryCalls:
         """How the wrapper may find hits by itself."""
         if self.shelf.layout is None or not self._plain:
             return "direct"
-        mode = "lasting" if self._ttl == inf else "timed"
+        mode = "lasting" if self._lasting else "timed"
         return mode if self.shelf.table.maxsize is None else f"{mode}-bounded"
 
     def miss(self, key: Hashable, args: Args, kwargs: Kwargs, overwrite: object = None) -> Any:
@@ -170,7 +163,7 @@ class MemoryCalls:
         value: Any,
     ) -> None:
         """Keep what the function returned, or not, and let the flight land."""
-        kept = value if self._keeps_all and type(value) in _EXACT else self._policy.keep(value)
+        kept = value if self._keeps_all and type(value) in EXACT else self._policy.keep(value)
         if kept is NO_VALUE:
             table.refuse(where, flight)
             return
@@ -184,7 +177,7 @@ class MemoryCalls:
         if types is None:
             return (value, deadline, now, self._policy.tag)
         # Half the cost of unpacking the types into one display.
-        return (value, now if deadline == inf else deadline) + types  # noqa: RUF005
+        return (value, now if self._lasting else deadline) + types  # noqa: RUF005
 
 
 class AsyncMemoryCalls(MemoryCalls):
@@ -255,50 +248,3 @@ class AsyncMemoryCalls(MemoryCalls):
     async def size(self) -> int:  # type: ignore[override]
         """Count the fresh entries of the function."""
         return super().size()
-
-
-def _reader(parameters: Parameters) -> Callable[[Any], tuple[type, ...] | None]:
-    """Return what reads the types of the arguments off a raw key; None if it must be spelled."""
-    alone = len(parameters.raw_keyed) == 1
-    if parameters.receiver:
-        return partial(_types_of_method, alone, parameters.receiver == "self")
-    return _types_of_one if alone else _types_of_many
-
-
-def _types_of_one(key: Any) -> tuple[type, ...] | None:
-    kind = type(key)
-    return (kind,) if kind in _EXACT or (kind is float and _is_exact(key)) else None
-
-
-def _types_of_many(key: Any) -> tuple[type, ...] | None:
-    if key is UNSET:
-        return None
-    for value in key:
-        kind = type(value)
-        if kind not in _EXACT and not (kind is float and _is_exact(value)):
-            return None
-    return tuple([type(value) for value in key])
-
-
-def _types_of_method(alone: bool, of_instances: bool, key: Any) -> tuple[type, ...] | None:
-    if key is UNSET:
-        return None
-    cls, values = (key, ()) if alone else (key[0], key[1:])
-    if not _stands_for_itself(cls) or (of_instances and hasattr(cls, "__cache_key__")):
-        return None
-    types = _types_of_many(values)
-    return types if of_instances or types is None else (type(cls), *types)
-
-
-def _is_exact(value: float) -> bool:
-    """Tell whether a float is neither a zero nor not a number."""
-    return bool(value) and value == value  # noqa: PLR0124
-
-
-def _stands_for_itself(cls: object) -> bool:
-    """Tell whether a class is equal to no other, so that it may be part of a raw key."""
-    return (
-        isinstance(cls, type)
-        and type(cls).__eq__ is type.__eq__
-        and type(cls).__hash__ is type.__hash__
-    )

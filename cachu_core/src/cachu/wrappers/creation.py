@@ -1,0 +1,113 @@
+"""One run of a function on behalf of a backend: who leads it, and how it went."""
+
+from __future__ import annotations
+
+import time
+from _thread import get_ident
+
+from cachu.entries import NO_VALUE, CacheEntry, NoValue
+from cachu.flights import Flight
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cachu.flights import Flights
+    from cachu.wrappers.callee import Callee
+    from cachu.wrappers.memory import Args, Kwargs
+
+
+class Creation:
+    """One run of the function on behalf of a backend, and how it went.
+
+    Attributes:
+        key: The key.
+        flight: What others of this process wait for.
+        boarded: Whether it has taken off, and so must land.
+        alone: Whether it runs past the backend: a recursion, which must not wait for itself.
+        force: Whether it overtakes whoever else makes the entry, wherever that is.
+        replaces: Whether there was an entry before that must not be used.
+        ran: Whether the function was run.
+        value: What it returned.
+        error: What it raised, kept so that it reaches the caller past the backend.
+    """
+
+    def __init__(
+        self, callee: Callee, flights: Flights, key: str, args: Args, kwargs: Kwargs
+    ) -> None:
+        self._callee = callee
+        self._flights = flights
+        self._args = args
+        self._kwargs = kwargs or {}
+        self._refused = False
+        self.key = key
+        self.flight = Flight()
+        self.flight.owner = get_ident()
+        self.boarded = False
+        self.alone = False
+        self.force = False
+        self.replaces = False
+        self.ran = False
+        self.value: Any = None
+        self.error: Any = None
+
+    @property
+    def superfluous(self) -> bool:
+        """Whether an entry is left that the refused result ought to have replaced."""
+        return self._refused and self.replaces and self._leads()
+
+    def board(self) -> Flight | None:
+        """Take the lead, or return who has it."""
+        leader = self._flights.under_way.setdefault(self.key, self.flight)
+        self.boarded = leader is self.flight
+        return None if self.boarded else leader
+
+    def overtake(self, leader: Flight | None = None) -> None:
+        """Take the lead from *leader*, or from whoever has it."""
+        self.replaces = self.replaces or leader is None
+        self.boarded = self.force = True
+        self._flights.overtake(self.key, self.flight, leader)
+
+    def land(self) -> None:
+        """End the flight, if it ever took off."""
+        if self.boarded:
+            self._flights.land(self.key, self.flight)
+
+    def run(self) -> CacheEntry | NoValue:
+        """Run the function; return an entry, or `NO_VALUE` if there is nothing to keep."""
+        self._start()
+        try:
+            self.value = self._callee.function(*self._args, **self._kwargs)
+            return self._entry()
+        except BaseException as error:
+            self.error = error
+            return NO_VALUE
+
+    async def run_async(self) -> CacheEntry | NoValue:
+        """Run the coroutine function; otherwise as `run`."""
+        self._start()
+        self.flight.lead_task()
+        try:
+            self.value = await self._callee.function(*self._args, **self._kwargs)
+            return self._entry()
+        except BaseException as error:
+            self.error = error
+            return NO_VALUE
+
+    def release_error(self) -> BaseException:
+        """Return the error to raise, and let go of it: its traceback leads back to this object."""
+        error, self.error = self.error, None
+        return error  # type: ignore[no-any-return]
+
+    def _start(self) -> None:
+        self.ran = True
+        self._callee.counters.misses += 1
+
+    def _entry(self) -> CacheEntry | NoValue:
+        kept = self._callee.policy.keep(self.value)
+        self._refused = kept is NO_VALUE
+        return NO_VALUE if self._refused or not self._leads() else CacheEntry(kept, time.time())
+
+    def _leads(self) -> bool:
+        """Tell whether nobody has taken the lead since."""
+        return self._flights.under_way.get(self.key) is self.flight
