@@ -16,6 +16,7 @@ from importlib import metadata, util
 from typing import Any
 
 SIZE = 10_000_000
+RESERVED = 250_000  # for who sets space aside for all entries there may ever be
 TTL = 300
 RELEASES = ("0.2.1", "0.6.1")
 # Set in the processes in which an earlier release of cachu stands in for this one.
@@ -93,7 +94,7 @@ def _cachetools(function, **_options):
 def _theine(function, **_options):
     import theine
 
-    return theine.Memoize(2_000_000, timedelta(seconds=TTL))(function)
+    return theine.Memoize(RESERVED, timedelta(seconds=TTL))(function)
 
 
 def _dogpile(function, *, keywords: bool = False, **_options):

@@ -161,6 +161,7 @@ def loop_() -> asyncio.AbstractEventLoop:
 def calibrate(run: Lane, wanted_ns: int) -> int:
     """Find how many turns take about *wanted_ns*."""
     n = 1
+    run(n)  # whatever a first call does besides
     while (taken := run(n)) < wanted_ns / 4:
         n *= 2
     return max(1, int(n * wanted_ns / taken))
@@ -173,6 +174,8 @@ def interleave(
     counts = {name: turns or calibrate(run, pace.round_ns) for name, run in lanes.items()}
     times: dict[str, list[float]] = {name: [] for name in lanes}
     order = list(lanes)
+    gc.collect()
+    gc.freeze()  # collecting between rounds need not look at a million entries
     for _ in range(pace.rounds):
         gc.collect()
         gc.disable()
@@ -180,6 +183,7 @@ def interleave(
             times[name].append(lanes[name](counts[name]) / (UNROLLED * counts[name]))
         gc.enable()
         order.reverse()
+    gc.unfreeze()
     return {name: compared(taken, times[reference]) for name, taken in times.items()}
 
 

@@ -14,7 +14,7 @@ LABELS, BARS, VALUES, ROW, HEAD = 150, 330, 110, 20, 34
 WIDTH = LABELS + BARS + VALUES
 STYLE = """
   :root { color-scheme: light dark }
-  text { font: 12px system-ui, sans-serif; fill: #1f2328 }
+  text { font: 12px system-ui, 'DejaVu Sans', sans-serif; fill: #1f2328 }
   .back { fill: #ffffff } .title { font-weight: 600 } .faint { fill: #59636e }
   .bar { fill: #8c959f } .ours { fill: #0969da } .grid { stroke: #d1d9e0 }
   .line { fill: none; stroke-width: 2 }
@@ -45,29 +45,29 @@ def bars(table: Table) -> str:
 def _panel(
     table: Table, column: Column, cells: dict[str, Cell], top: float
 ) -> tuple[list[str], float]:
-    sizes = {name: abs(cell.value if cell.ratio is None else cell.ratio) for name, cell in cells.items()}
+    sizes = {
+        name: abs(cell.value if cell.ratio is None else cell.ratio) for name, cell in cells.items()
+    }
     wide = max(sizes.values()) > 30 * max(1e-9, min(sizes.values()))
     floor = min(sizes.values()) / 2 or 0.01
     longest = max(sizes.values()) or 1
     scale = ", logarithmic" if wide else ""
     ratios = any(cell.ratio is not None for cell in cells.values())
     of = f"times {table.reference}" if ratios else column.unit
-    title = f"{table.title}: {column.title}"
-    parts = [
-        f'<text class="title" x="8" y="{top + 14:.0f}">{escape(title)}</text>',
-        f'<text class="faint" x="{WIDTH - 8}" y="{top + 14:.0f}" text-anchor="end">'
-        f"{escape(of)}{scale}</text>",
-    ]
+    line = top + 14
+    parts = [_text(8, line, f"{table.title}: {column.title}", "title")]
+    parts.append(_text(WIDTH - 8, line, of + scale, "faint", "end"))
     y = top + HEAD - 10
     for name, size in sorted(sizes.items(), key=lambda item: item[1]):
-        length = math.log(max(size, floor) / floor) / math.log(longest / floor) if wide else size / longest
-        ours = "ours" if name == "cachu" or name not in _known(table) else "bar"
+        length = size / longest
+        if wide:
+            length = math.log(max(size, floor) / floor) / math.log(longest / floor)
+        kind = "ours" if name == "cachu" or name not in _known(table) else "bar"
+        box = f'x="{LABELS}" y="{y + 3:.0f}" width="{max(1, BARS * length):.1f}" height="{ROW - 6}"'
         parts += [
-            f'<text x="{LABELS - 6}" y="{y + 13:.0f}" text-anchor="end">{escape(name)}</text>',
-            f'<rect class="{ours}" x="{LABELS}" y="{y + 3:.0f}" rx="2" '
-            f'width="{max(1, BARS * length):.1f}" height="{ROW - 6}"/>',
-            f'<text x="{LABELS + BARS * length + 5:.0f}" y="{y + 13:.0f}">'
-            f"{escape(_said(cells[name], column.unit))}</text>",
+            _text(LABELS - 6, y + 13, name, anchor="end"),
+            f'<rect class="{kind}" rx="2" {box}/>',
+            _text(LABELS + BARS * length + 5, y + 13, _said(cells[name], column.unit)),
         ]
         y += ROW
     return parts, y - top + 14
@@ -95,7 +95,7 @@ def lines(table: Table) -> str:
             if cell.value is not None:
                 place = math.log10(int(column.name)), math.log10(cell.value)
                 series.setdefault(name, []).append(place)
-    left, top, width, height = 70, 40, 380, 300
+    left, top, width, height = 80, 40, 380, 300
     xs = [x for line in series.values() for x, _ in line] or [0, 1]
     ys = [y for line in series.values() for _, y in line] or [0, 1]
     low, high = math.floor(min(ys)), math.ceil(max(ys))
@@ -105,35 +105,32 @@ def lines(table: Table) -> str:
         across = left + width * (x - min(xs)) / span
         return across, top + height * (high - y) / max(1, high - low)
 
-    parts = [f'<text class="title" x="8" y="22">{escape(table.title)}</text>']
+    parts = [_text(8, 22, table.title, "title")]
     for power in range(low, high + 1):
         _, y = at(min(xs), power)
         parts.append(f'<line class="grid" x1="{left}" x2="{left + width}" y1="{y}" y2="{y}"/>')
-        parts.append(
-            f'<text class="faint" x="{left - 6}" y="{y + 4}" text-anchor="end">{10**power:,} ns</text>'
-        )
+        parts.append(_text(left - 6, y + 4, f"{10**power:,} ns", "faint", "end"))
     for column in points:
         x, _ = at(math.log10(int(column.name)), low)
         if x <= left + width + 1:
-            parts.append(
-                f'<text class="faint" x="{x}" y="{top + height + 20}" text-anchor="middle">'
-                f"{column.title}</text>"
-            )
-    ends = sorted((at(*line[-1])[1], name) for name, line in series.items())
-    taken = -99.0
+            parts.append(_text(x, top + height + 20, column.title, "faint", "middle"))
     for number, name in enumerate(series):
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*point) for point in series[name]))
         parts.append(f'<polyline class="line c{number % 8}" points="{path}"/>')
-    for y, name in ends:
+    taken = -99.0
+    # From the end of each line, dots lead to its label, which needs room of its own.
+    for y, name in sorted((at(*line[-1])[1], name) for name, line in series.items()):
         taken = max(y, taken + 15)
-        kind = list(series).index(name) % 8
-        end = at(*series[name][-1])[0]
-        parts.append(
-            f'<line class="line c{kind}" x1="{end:.0f}" y1="{y:.0f}" '
-            f'x2="{left + width + 14}" y2="{taken:.0f}" stroke-dasharray="1 3"/>'
-            f'<text x="{left + width + 18}" y="{taken + 4:.0f}">{escape(name)}</text>'
-        )
+        end, kind = at(*series[name][-1])[0], list(series).index(name) % 8
+        dots = f'x1="{end:.0f}" y1="{y:.0f}" x2="{left + width + 14}" y2="{taken:.0f}"'
+        parts.append(f'<line class="line c{kind}" {dots} stroke-dasharray="1 3"/>')
+        parts.append(_text(left + width + 18, taken + 4, name))
     return _picture(left + width + 160, top + height + 34, table.title, parts)
+
+
+def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:
+    place = f'x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}"'
+    return f'<text class="{kind}" {place}>{escape(text)}</text>'
 
 
 def _picture(width: float, height: float, title: str, parts: list[str]) -> str:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import contenders
 import plots
-from harness import Cell, Column, Race
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from harness import Cell, Column, Race
 
 
 @dataclass
@@ -94,7 +95,9 @@ def _machine() -> str:
     cpu = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        cpu = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        cpu = next(
+            line.partition(":")[2].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         pass
     from os import cpu_count

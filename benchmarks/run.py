@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import contenders
 import old_cachu
+import page
 import report
 import targets
 from harness import QUICK, Cell, Pace, Race
 from races import every
 from report import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "performance"
 
@@ -20,7 +24,7 @@ DOCS = Path(__file__).resolve().parents[1] / "docs" / "performance"
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Race cachu against its peers.")
     parser.add_argument("--only", action="append", metavar="NAME", help="only this race; repeat")
-    parser.add_argument("--quick", action="store_true", help="rough figures, in under a minute")
+    parser.add_argument("--quick", action="store_true", help="rough figures, in about a minute")
     parser.add_argument("--list", action="store_true", help="say which races there are")
     parser.add_argument(
         "--output",
@@ -77,10 +81,10 @@ def main() -> None:
     if output is None:
         return
     report.write(output, found, list(tables.values()))
-    page = output.parent / f"{output.name}.md"
-    if page.exists():
-        targets.write(page, output)
-    print(targets.table(targets.load(output)))
+    shown = output.parent / f"{output.name}.md"
+    if shown.exists():
+        page.write(shown, output)
+    print(targets.table(page.load(output)))
     console.print(f"Written to {output}")
 
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import re
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from report import short
-
-START, END = "<!-- figures: written by benchmarks/run.py -->", "<!-- end of figures -->"
 
 
 class Target(NamedTuple):
@@ -73,7 +68,6 @@ def table(results: dict[str, dict[str, Any]]) -> str:
         for python, found in results.items():
             value = figure(found, target)
             limit = target.limits.get(python, target.limit)
-            # As precise as the limit is, so that nothing is rounded into its favour.
             missed = value is not None and value > limit
             cells.append(
                 "-" if value is None else _spelled(value, target.unit) + " **missed**" * missed
@@ -85,31 +79,3 @@ def table(results: dict[str, dict[str, Any]]) -> str:
 def _spelled(number: float, unit: str) -> str:
     written = f"{number:.3f}" if number < 0.1 else short(number)
     return f"{written}{' ' * (unit != 'x')}{unit}".strip()
-
-
-def load(output: Path) -> dict[str, dict[str, Any]]:
-    """Read all results in a folder, by Python version."""
-    found = {
-        path.stem.removeprefix("results-"): json.loads(path.read_text(encoding="utf-8"))
-        for path in output.glob("results-*.json")
-    }
-    return dict(sorted(found.items(), key=lambda item: [int(n) for n in item[0].split(".")]))
-
-
-def write(page: Path, output: Path) -> None:
-    """Put the table of all results in *output* between the marks in *page*."""
-    results = load(output)
-    block = f"{START}\n\n{_about(results)}\n\n{table(results)}\n\n{END}"
-    text = page.read_text(encoding="utf-8")
-    marked = re.compile(f"{re.escape(START)}.*?{re.escape(END)}", re.DOTALL)
-    page.write_text(marked.sub(lambda _: block, text), encoding="utf-8")
-
-
-def _about(results: dict[str, dict[str, Any]]) -> str:
-    lines = []
-    for found in results.values():
-        quick = ", with --quick" * found["quick"]
-        lines.append(f"- Python {found['python']}, {found['date']}, {found['machine']}{quick}")
-    last = list(results.values())[-1:]
-    versions = ", ".join(f"{n} {v}" for found in last for n, v in found["versions"].items())
-    return "\n".join([*lines, f"- {versions}"])

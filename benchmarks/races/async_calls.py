@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,12 @@ from harness import (
     interleave,
     lane,
 )
+
 from races.misses import TURNS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from contenders import Peer
 
 BARE = "bare await"
@@ -39,9 +41,7 @@ def _miss(peer: Peer) -> Lane | None:
     if peer.coroutine is None:
         return None
     decorate = peer.coroutine
-    run = fresh_lane(
-        "await f(key)", lambda: decorate(define("x", coroutine=True)), coroutine=True
-    )
+    run = fresh_lane("await f(key)", lambda: decorate(define("x", coroutine=True)), coroutine=True)
     run(1)
     return run
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from harness import UNROLLED, Cell, Column, Lane, Pace, Race, Results, define, entered, interleave
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from contenders import Peer
 
 TURNS = 20

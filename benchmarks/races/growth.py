@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 import contenders
-from harness import UNROLLED, Cell, Column, Lane, Pace, Race, Results
-from harness import define, entered, interleave, keyed_lane
+from harness import (
+    UNROLLED,
+    Cell,
+    Column,
+    Lane,
+    Pace,
+    Race,
+    Results,
+    define,
+    entered,
+    interleave,
+    keyed_lane,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from contenders import Peer
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -26,7 +38,9 @@ def _fill(f: Callable[[int], Any], keys: Sequence[int]) -> None:
         f(key)
 
 
-def _make(cached: dict[str, Any], sizes: tuple[int, int], keys: list[int], peer: Peer) -> Lane | None:
+def _make(
+    cached: dict[str, Any], sizes: tuple[int, int], keys: list[int], peer: Peer
+) -> Lane | None:
     former, size = sizes
     if peer.name not in cached or (peer.slow and size > PART):
         return None
@@ -57,7 +71,11 @@ def _run(peers: Sequence[Peer], pace: Pace) -> Results:
     full = [peer for peer in entrants if not (peer.slow and former > PART)]
     yield (
         "info",
-        {peer.name: _milliseconds(partial(peer.size, cached[peer.name])) for peer in full if peer.size},
+        {
+            peer.name: _milliseconds(partial(peer.size, cached[peer.name]))
+            for peer in full
+            if peer.size
+        },
     )
     tagged = [peer for peer in full if peer.module == "cachu"]
     clears: dict[str, tuple[Cell, Cell]] = {}

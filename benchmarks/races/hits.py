@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness import Column, Lane, Pace, Race, Results, define, entered, interleave, lane
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from contenders import Peer
 
 

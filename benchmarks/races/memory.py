@@ -6,15 +6,17 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import contenders
 from harness import Cell, Column, Pace, Race, Results, define
+
 from races.imports import flags
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from contenders import Peer
 
 BENCHMARKS = Path(__file__).resolve().parents[1]

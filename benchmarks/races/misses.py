@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness import Column, Lane, Pace, Race, Results, define, entered, fresh_lane, interleave
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from contenders import Peer
 
 TURNS = 500  # of four calls

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness import REFERENCE, Column, Pace, Race, Results, define, fresh_lane, interleave, lane
+
 from races.hits import Point
 from races.misses import TURNS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from contenders import Peer
 
 

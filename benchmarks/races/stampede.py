@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from harness import Cell, Column, Pace, Race, Results, define, loop_
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from contenders import Peer
 
 THREADS, TASKS, SECONDS = 50, 500, 0.05
@@ -21,7 +22,9 @@ Outcome = tuple[float, int, int]  # milliseconds, runs, errors
 def _threads(decorate: Callable[..., Any]) -> Outcome:
     runs: list[int] = []
     errors: list[Exception] = []
-    slow = define("x", "runs.append(1); sleep(s); return 42", runs=runs, sleep=time.sleep, s=SECONDS)
+    slow = define(
+        "x", "runs.append(1); sleep(s); return 42", runs=runs, sleep=time.sleep, s=SECONDS
+    )
     f = decorate(slow)
     barrier = threading.Barrier(THREADS + 1)
 
@@ -70,7 +73,9 @@ def _run(peers: Sequence[Peer], pace: Pace) -> Results:
         for name, each in outcomes.items():
             failed = max(errors for _, _, errors in each)
             totals[name] = Cell(median(total for total, _, _ in each))
-            runs[name] = Cell(max(ran for _, ran, _ in each), note=f"{failed} errors" * bool(failed))
+            runs[name] = Cell(
+                max(ran for _, ran, _ in each), note=f"{failed} errors" * bool(failed)
+            )
         yield f"{column}_ms", totals
         yield f"{column}_runs", runs
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness import Cell, Column, Lane, Pace, Race, Results, calibrate, compared, entered
+
 from races import hits
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from contenders import Peer
 
 THREADS = 8

@@ -76,7 +76,7 @@ class Colour:
         signature: str,
         body: str = "return {**locals()}",
         namespace: dict[str, Any] | None = None,
-        name: str = "function",
+        called: str = "function",
         **options: Any,
     ) -> Subject:
         """Cache a function with the given parameters, by default one that returns them by name."""
@@ -84,14 +84,14 @@ class Colour:
         scope = {"__name__": __name__, ".calls": calls, **(namespace or {})}
         start = "async def" if self.name == "async" else "def"
         source = (
-            f"{start} {name}({signature}):\n"
+            f"{start} {called}({signature}):\n"
             "    globals()['.calls'].append({**locals()})\n"
             f"    {body}\n"
         )
         filename = f"<test {next(_serial)}>"
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
         exec(compile(source, filename, "exec"), scope)  # noqa: S102 - a function of either colour
-        return Subject(self, cachu.cache(**options)(scope[name]), calls)
+        return Subject(self, cachu.cache(**options)(scope[called]), calls)
 
     def cached(self, function: Callable[..., Any], **options: Any) -> Subject:
         """Cache *function*, or a coroutine function that does the same."""
@@ -115,6 +115,7 @@ class Colour:
 
     def close(self) -> None:
         if self._loop is not None:
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
             self._loop.close()
 
 

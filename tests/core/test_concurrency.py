@@ -102,6 +102,14 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
+async def until_async(condition: Callable[[], bool]) -> None:
+    """Wait for another task."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        await asyncio.sleep(0.001)
+
+
 def parked() -> int:
     """How many callers wait for somebody else's run."""
     from cachu import flights
@@ -264,8 +272,7 @@ def test_c2_a_cancelled_leader_frees_who_waits(work: Work) -> None:
         await asyncio.sleep(0)
         waiters = [asyncio.create_task(f()) for _ in range(5)]
         threads = [asyncio.create_task(asyncio.to_thread(plain)) for _ in range(3)]
-        while parked() < 8:
-            await asyncio.sleep(0.001)
+        await until_async(lambda: parked() == 8)
         assert work.runs == 1
         leader.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -282,8 +289,7 @@ def test_c2_a_cancelled_waiter_leaves_the_others_alone(work: Work) -> None:
 
     async def main() -> Any:
         tasks = [asyncio.create_task(f()) for _ in range(3)]
-        while parked() < 2:
-            await asyncio.sleep(0)
+        await until_async(lambda: parked() == 2)
         tasks[1].cancel()
         with pytest.raises(asyncio.CancelledError):
             await tasks[1]
@@ -520,6 +526,38 @@ def test_c1_hammering_keys_that_come_and_go() -> None:
     assert clashes == []
     assert ran == [0]
     assert tuple(f.info()) == (16 * 1500 - 1500, 1500, 1500)
+
+
+def test_k1_two_functions_of_one_name_first_called_at_once() -> None:
+    """K1: whoever comes first, and whatever the order of parameters, the values are right."""
+
+    def forwards(a: int, b: int) -> tuple[int, int]:
+        return a, b
+
+    def backwards(b: int, a: int) -> tuple[int, int]:
+        return a, b
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for n in range(100):
+            f = cachu.cache(name=f"at once {n}")(forwards)
+            g = cachu.cache(name=f"at once {n}")(backwards)
+            barrier = threading.Barrier(2, timeout=PATIENCE)
+            crowd = Crowd()
+            for call in (f, g):
+                crowd.call(
+                    lambda call=call, barrier=barrier: (
+                        barrier.wait() >= 0,
+                        [call(a=1, b=2) for _ in range(5)],
+                    )
+                )
+            assert crowd.join() == [(True, [(1, 2)] * 5)] * 2
+            assert f(1, 2) == f(a=1, b=2) == g(2, 1) == g(a=1, b=2) == (1, 2)
+            assert f(2, 1) == g(1, 2) == (2, 1)
+            assert tuple(f.info())[2] == tuple(g.info())[2]
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_c4_asyncio_run_many_times() -> None:

@@ -417,6 +417,7 @@ regions.follow(_unbind_all)
 def _after_fork() -> None:
     global _lock  # noqa: PLW0603  a forked child must not wait for a thread that it does not have
     _lock = RLock()
+    switches.after_fork()
 
 
 if hasattr(os, "register_at_fork"):

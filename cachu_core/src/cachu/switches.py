@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from _thread import RLock
 from contextvars import ContextVar
 
@@ -78,12 +77,9 @@ def _turn(*, everywhere: bool | None = None, scopes: int = 0) -> None:
                 callback()
 
 
-def _after_fork() -> None:
-    global _lock, _open_scopes  # noqa: PLW0603  the threads that held them are not in the child
+def after_fork() -> None:
+    """Let go, in a child process, of what threads of its parent held: their scopes and the lock."""
+    global _lock, _open_scopes  # noqa: PLW0603  the switch is the module's state
     _lock = RLock()
     _open_scopes = _here.get()
     _turn()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

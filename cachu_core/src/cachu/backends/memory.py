@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import time
 from _thread import RLock
-from math import inf
 from weakref import WeakSet, WeakValueDictionary
 
 from cachu.backends import AsyncBackend, Backend, Capability
-from cachu.backends.tables import Table, spelled
+from cachu.backends.tables import AGES, Table, spelled
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.keys.names import function_of
 
@@ -142,7 +141,7 @@ class Shelf:
         self._show()
 
     def _blank(self) -> Table:
-        return Table(lasting=self._ttl == inf, maxsize=self._maxsize)
+        return Table(lasting=self._ttl > AGES, maxsize=self._maxsize)
 
     def _show(self) -> None:
         with _lock:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 # A call sweeps at most about this part of a table, which keeps it well under a millisecond.
 _SHARE = 512
+# Seconds after which nobody is going to look. A float could not hold the sum of more than that and
+# the time of day, and still give the latter back.
+AGES = 1e11
 _LEAST = 256
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import sys
 import time
+from itertools import count
 from types import CellType, CodeType, FunctionType
 
 from cachu.wrappers import templates
@@ -36,6 +37,7 @@ class Unset:
 
 UNSET: Final = Unset()
 _codes: Final[dict[Hashable, CodeType]] = {}
+_serial: Final = count()
 
 
 def wrap(
@@ -99,7 +101,7 @@ def binder(function: Callable[..., Any], parameters: Parameters) -> Callable[...
 def _compile(source: str, mode: str) -> CodeType:
     import linecache
 
-    filename = f"<cachu {mode} {len(_codes)}>"
+    filename = f"<cachu {mode} {next(_serial)}>"
     # Registered, so that debuggers and tracebacks can show it.
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     make = _inner_code(compile(source, filename, "exec"))

@@ -97,7 +97,9 @@ class Creation:
     def release_error(self) -> BaseException:
         """Return the error to raise, and let go of it: its traceback leads back to this object."""
         error, self.error = self.error, None
-        return error  # type: ignore[no-any-return]
+        traceback = error.__traceback__
+        # Its first frame is ours, and says nothing that those of the call do not.
+        return error.with_traceback(traceback and traceback.tb_next)  # type: ignore[no-any-return]
 
     def _start(self) -> None:
         self.ran = True
