@@ -73,10 +73,8 @@ def test_an_installation_works_outside_the_tree(wanted: str, folder: Path, tmp_p
     run(*UV, "venv", "--python", sys.executable, venv)
     python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
-    run(
-        *UV, "pip", "install", "--refresh", "--python", python, "--no-index", "--find-links", folder, wanted,
-        cwd=tmp_path,
-    )  # fmt: skip
+    offline = ("--no-index", "--find-links", folder)
+    run(*UV, "pip", "install", "--refresh", "--python", python, *offline, wanted, cwd=tmp_path)
 
     run(*UV, "pip", "check", "--python", python, cwd=tmp_path)
     listed = json.loads(run(*UV, "pip", "list", "--python", python, "--format", "json"))

@@ -175,7 +175,7 @@ def test_counts_are_exact(colour: Colour) -> None:
 
 @needs(Capability.COUNT)
 def test_functions_whose_names_begin_alike_count_apart(colour: Colour) -> None:
-    names = ["name", "name2", "name:", "name:sub", "nam_", "nam%", "name*"]
+    names = ["name", "name2", "name:", "name:sub", "name_", "name%", "name*"]
     functions = [colour.cached(name=name) for name in names]
     for number, function in enumerate(functions, 1):
         for x in range(number):
