@@ -44,6 +44,8 @@ TARGETS = (
 
 def figure(results: dict[str, Any], target: Target) -> float | None:
     """Look a target's figure up in the results of one Python."""
+    if results["quick"] and target.race == "growth":
+        return None  # it stops before a million
     for race in results["races"]:
         if race["name"] == target.race:
             cells = race["cells"].get(target.column, {})
@@ -77,5 +79,6 @@ def table(results: dict[str, dict[str, Any]]) -> str:
 
 
 def _spelled(number: float, unit: str) -> str:
-    written = f"{number:.3f}" if number < 0.1 else short(number)
-    return f"{written}{' ' * (unit != 'x')}{unit}".strip()
+    if unit == "x":
+        return f"{number:.3f}x" if number < 0.1 else f"{number:.2f}x"
+    return f"{short(number)} {unit}".strip()

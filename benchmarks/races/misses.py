@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from contenders import Peer
 
-TURNS = 500  # of four calls
+TURNS = 250  # of four calls
 
 
 class Shape(NamedTuple):
