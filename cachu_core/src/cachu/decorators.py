@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from cachu import config, packages
 from cachu.errors import ConfigurationError
-from cachu.functions import AsyncFunction, Function, label
+from cachu.functions import AsyncFunction, Function, innermost, label
 from cachu.policies import Policy
 from cachu.ttls import seconds
 
@@ -127,6 +125,10 @@ def async_cache(ttl: Any = 300, **options: Any) -> Any:
 def _decorate(colour: type[Function] | None, ttl: Any, options: dict[str, Any]) -> Any:
     if callable(ttl) or isinstance(ttl, (classmethod, staticmethod)):
         return _Decorator(colour, 300, options)(ttl)
+    if hasattr(ttl, "__get__"):
+        raise ConfigurationError(
+            f"a {type(ttl).__name__} cannot be cached; cache the function inside: put @cache below"
+        )
     return _Decorator(colour, ttl, options)
 
 
@@ -196,8 +198,7 @@ class _Decorator:
 
 def _flags(function: Any) -> int:
     """Return the flags of the code that a call of *function* runs."""
-    while isinstance(function, partial):
-        function = function.func
+    function = innermost(function)
     function = getattr(function, "__func__", function)
     code = getattr(function, "__code__", None)
     if code is None and not isinstance(function, type):
@@ -213,8 +214,7 @@ def _wraps_coroutine(function: Any) -> bool:
 
 
 def _package_of(function: Any) -> str:
-    while isinstance(function, partial):
-        function = function.func
+    function = innermost(function)
     module = getattr(function, "__module__", None)
     return packages.package_of(module) if module else packages.caller_package()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from _thread import RLock, allocate_lock, get_ident
+from _thread import RLock, get_ident
 from contextvars import ContextVar
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _led: Final[ContextVar[Flight | None]] = ContextVar("cachu_led", default=None)
 
 _parked: Final[set[Waker]] = set()
-_guard = allocate_lock()
+_guard = RLock()
 # Waits are cut to what every operating system accepts, in seconds.
 _LONGEST: Final = 1e6
 
@@ -74,7 +74,9 @@ class Flight:
         """Wake everybody who waits; they look again, and one of them may lead the next flight."""
         self.landed = True
         # A waiter adds itself before it looks at `landed`, so that none is left behind.
-        for wake in self.wakers or ():
+        with _guard:
+            wakers = list(self.wakers or ())
+        for wake in wakers:
             wake()
 
     def wait(self, deadline: float) -> bool:
@@ -115,8 +117,13 @@ class Flight:
         def wake() -> None:
             if get_ident() == here:
                 open_gate()
-            elif not loop.is_closed():
+                return
+            try:
                 loop.call_soon_threadsafe(open_gate)
+            except RuntimeError:
+                # Nobody waits any more in a loop that was closed.
+                if not loop.is_closed():
+                    raise
 
         self._park(wake)
         try:
@@ -154,6 +161,8 @@ class Flight:
     def _leave(self, wake: Waker) -> None:
         with _guard:
             _parked.discard(wake)
+            if self.wakers is not None:
+                self.wakers.remove(wake)
 
 
 class Flights:
@@ -221,7 +230,7 @@ def nudge() -> None:
 
 def _after_fork() -> None:
     global _guard  # noqa: PLW0603  a forked child must not wait for a thread that it does not have
-    _guard = allocate_lock()
+    _guard = RLock()
     _parked.clear()
 
 

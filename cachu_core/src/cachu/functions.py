@@ -14,7 +14,7 @@ from functools import partial, update_wrapper
 from itertools import count
 from weakref import ref
 
-from cachu import config, regions, switches
+from cachu import config, packages, regions, switches
 from cachu.backends.memory import AsyncMemoryBackend, MemoryBackend
 from cachu.backends.null import AsyncNullBackend, NullBackend
 from cachu.entries import NO_VALUE, CacheInfo
@@ -141,6 +141,7 @@ class Function:
 
     def set(self, value: Any, /, *args: Any, **kwargs: Any) -> None:
         """Keep *value* as the result of a call."""
+        self.policy.refuse_used_up(value)
         self.calls().put(*self._bound(args, kwargs), value)
 
     def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
@@ -245,7 +246,12 @@ class Function:
         serializer = regions.key_serializer(settings.key_serializer, region.region)
         parameters = self._parameters
         spelling = Spelling(
-            part, parameters.keyed, parameters.receiver, parameters.arguments, serializer
+            part,
+            parameters.keyed,
+            parameters.receiver,
+            parameters.variadic,
+            parameters.arguments,
+            serializer,
         )
         return Callee(
             self.function,
@@ -279,7 +285,7 @@ class Function:
     def _warn_of_namesakes(self, backend: object) -> str:
         """Warn if another living function has the same identity, and so the same entries."""
         keeps = not isinstance(backend, (NullBackend, AsyncNullBackend))
-        if keeps and not self._warned and any(map(self._shares_region, self._namesakes())):
+        if keeps and not self._warned and any(map(self._rivals, self._namesakes())):
             self._warned = True
             import warnings
 
@@ -288,7 +294,7 @@ class Function:
                 f"entries by name ({type(backend).__name__}), so each may get the other's "
                 "results; give them a name= of their own",
                 CachuWarning,
-                stacklevel=2,
+                stacklevel=packages.depth_of_caller(),
             )
         return self.identity
 
@@ -302,8 +308,10 @@ class Function:
             and not other.named
         ]
 
-    def _shares_region(self, other: Function) -> bool:
-        return other.backend == self.backend and other.policy.ttl == self.policy.ttl
+    def _rivals(self, other: Function) -> bool:
+        """Tell whether another function would be given our entries, without being ours."""
+        same_region = other.backend == self.backend and other.policy.ttl == self.policy.ttl
+        return same_region and innermost(other.function) is not innermost(self.function)
 
     def _info(self, size: int) -> CacheInfo:
         hits = self._hits.cell_contents + self._counters.hits
@@ -344,6 +352,7 @@ class AsyncFunction(Function):
 
     async def set(self, value: Any, /, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
         """Keep *value* as the result of a call."""
+        self.policy.refuse_used_up(value)
         await self.calls().put(*self._bound(args, kwargs), value)
 
     async def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:  # type: ignore[override]
@@ -384,10 +393,16 @@ def every() -> list[Function]:
     return [function for function in alive if function is not None]
 
 
-def label(function: Callable[..., Any]) -> str:
-    """Return the module and qualified name of a function, through partials and instances."""
+def innermost(function: Any) -> Any:
+    """Return the function inside a partial."""
     while isinstance(function, partial):
         function = function.func
+    return function
+
+
+def label(function: Callable[..., Any]) -> str:
+    """Return the module and qualified name of a function, through partials and instances."""
+    function = innermost(function)
     module = getattr(function, "__module__", None) or "builtins"
     name = getattr(function, "__qualname__", None)
     return f"{module}.{name or type(function).__qualname__}"

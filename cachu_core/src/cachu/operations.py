@@ -6,6 +6,7 @@ from cachu import clearing
 from cachu.entries import NO_VALUE, CacheInfo
 from cachu.errors import ConfigurationError
 from cachu.functions import AsyncFunction, Function
+from cachu.wrappers.compiled import UNSET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def cache_get(
-    function: Callable[..., Any], /, *args: Any, default: Any = NO_VALUE, **kwargs: Any
+    function: Callable[..., Any], /, *args: Any, default: Any = UNSET, **kwargs: Any
 ) -> Any:
     """Return the cached result of a call, without running the function.
 
@@ -33,7 +34,7 @@ def cache_get(
     entry = target.find(*args, **kwargs)
     if entry is not NO_VALUE:
         return entry.value
-    if default is NO_VALUE:
+    if default is UNSET:
         raise KeyError(target.key(*args, **kwargs))
     return default
 
@@ -84,14 +85,14 @@ def cache_clear(
 
 
 async def async_cache_get(
-    function: Callable[..., Any], /, *args: Any, default: Any = NO_VALUE, **kwargs: Any
+    function: Callable[..., Any], /, *args: Any, default: Any = UNSET, **kwargs: Any
 ) -> Any:
     """Return the cached result of a call of a coroutine function; see `cache_get`."""
     target, args = _async_target(function, args, "cache_get")
     entry = await target.find(*args, **kwargs)
     if entry is not NO_VALUE:
         return entry.value
-    if default is NO_VALUE:
+    if default is UNSET:
         raise KeyError(target.key(*args, **kwargs))
     return default
 

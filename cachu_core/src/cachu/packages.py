@@ -24,13 +24,31 @@ def caller_package() -> str:
         The package of the first calling frame that is not cachu's own. A module is cachu's own if
         it is `cachu` or below it, not because its name starts with those letters.
     """
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    frame = _foreign_frame()[0]
+    return package_of(frame.f_globals.get("__name__") if frame is not None else None)
+
+
+def depth_of_caller() -> int:
+    """Count the frames from the calling function to the code that called into cachu.
+
+    Returns:
+        What `warnings.warn` takes as `stacklevel` to blame that code.
+    """
+    return _foreign_frame()[1]
+
+
+def _foreign_frame() -> tuple[FrameType | None, int]:
+    """Find the first frame that is not cachu's own, and how many are in front of it."""
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001
+    depth = 1
     while frame is not None:
         name = frame.f_globals.get("__name__")
-        if not isinstance(name, str) or name.partition(".")[0] != "cachu":
-            return package_of(name)
-        frame = frame.f_back
-    return package_of(None)
+        own = isinstance(name, str) and name.partition(".")[0] == "cachu"
+        # The wrappers of other people's functions are cachu's too.
+        if not own and not frame.f_code.co_filename.startswith("<cachu "):
+            break
+        frame, depth = frame.f_back, depth + 1
+    return frame, depth
 
 
 def package_of(module: str | None) -> str:

@@ -8,7 +8,7 @@ from _thread import RLock
 from weakref import WeakSet, WeakValueDictionary
 
 from cachu.backends import AsyncBackend, Backend, Capability
-from cachu.backends.tables import AGES, Table, spelled
+from cachu.backends.tables import AGES, EVERYWHERE, Table, spelled
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.keys.names import function_of
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
     from typing import Protocol
 
-    from cachu.backends.tables import Entry
+    from cachu.backends.tables import Entry, Place
 
     class View(Protocol):
         """A cached function, as far as its place in memory needs to know it."""
@@ -44,7 +44,8 @@ class Shelf:
             share the shelf disagree; from then on all its entries have spelled keys.
         tag: The tag of the entries with raw keys.
         mixed: Whether there may be entries of other tags or times to live, and spelled keys of
-            calls that would have raw ones.
+            calls that would have raw ones. No call ever has entries under both.
+        moving: Whether the entries are being moved, so that wrappers must not look by themselves.
     """
 
     def __init__(self, *, ttl: float, maxsize: int | None) -> None:
@@ -55,6 +56,7 @@ class Shelf:
         self.layout: object = None
         self.tag: str = ""
         self.mixed: bool = False
+        self.moving: bool = False
         self.table: Table = self._blank()
 
     def join(self, view: View, layout: object, tag: str) -> None:
@@ -79,7 +81,10 @@ class Shelf:
         entries = self.table.entries
         if self.layout is None or (key,) in entries:
             return (key,)
-        raw, types = self._aliases.get(key) or self._search(key)
+        place = self._aliases.get(key) or self._search(key)
+        if place is None:
+            return (key,)
+        raw, types = place
         entry = entries.get(raw)
         # Under an equal raw key there may be the entry of a lookalike: 1, 1.0, True.
         return raw if entry is not None and entry[2:] == types else (key,)
@@ -114,30 +119,23 @@ class Shelf:
     def put(self, key: str, entry: CacheEntry, deadline: float, tag: str) -> None:
         """Keep an entry that did not come from a call of the function."""
         self.mixed = True
-        self.delete(key)
-        self.table.put((key,), (entry.value, deadline, entry.created_at, tag), deadline)
+        row = (entry.value, deadline, entry.created_at, tag)
+        self.table.put((key,), row, deadline, self._beside(key))
 
     def delete(self, key: str) -> bool:
         """Forget an entry, fence off whoever computes it, and say whether it was there."""
-        where = self.seek(key)
-        table, alias = self.table, self._aliases.get(key)
-        if spelled(where) and self.layout is not None:
-            with table.flights.lock:
-                if alias is None:
-                    # Which computation is meant is not known: none is to be kept.
-                    table.flights.fence_all()
-                else:
-                    table.flights.fence(alias[0])
-        return table.delete(where)
+        return self.table.delete((key,), self._beside(key))
 
     def resize(self, maxsize: int | None) -> None:
         """Bound the table, or lift the bound, keeping what fits."""
         if maxsize == self._maxsize:
             return
         self._maxsize = maxsize
-        table, self.table = self.table, self._blank()
-        for key, entry in table.items():
-            self.table.put(key, entry, table.deadline(key, entry))
+        # Wrappers read past the lock, so they must not look while entries move.
+        self.moving = True
+        self._show()
+        self.table.resize(maxsize)
+        self.moving = False
         self._show()
 
     def _blank(self) -> Table:
@@ -149,29 +147,32 @@ class Shelf:
         for view in views:
             view.expose()
 
-    def _search(self, key: str) -> tuple[Hashable, tuple[type, ...]]:
+    def _beside(self, key: str) -> Place | None:
+        """Return where else there may be an entry of the call that is spelled *key*."""
+        if self.layout is None:
+            return None
+        return self._aliases.get(key) or self._search(key) or (EVERYWHERE, None)
+
+    def _search(self, key: str) -> tuple[Hashable, tuple[type, ...]] | None:
         view = next(iter(self._views), None)
         if view is not None:
             for where, entry in self.table.items():
                 if not spelled(where) and view.spell(where) == key:
                     self.alias(key, where, entry[2:])
                     return where, entry[2:]
-        return (key,), ()
+        return None
 
     def _spell_out(self) -> None:
         view = next(iter(self._views))
-        # In this order: whoever sees the new table must spell.
+        # In this order: from now on everybody spells, and no wrapper looks by itself.
         self.layout, self.mixed = None, True
-        table, self.table = self.table, self._blank()
-        for where, entry in table.items():
-            deadline = table.deadline(where, entry)
-            if spelled(where):
-                self.table.put(where, entry, deadline)
-            else:
-                made = self.read(where, entry)
-                row = (made.value, deadline, made.created_at, self.tag)
-                self.table.put((view.spell(where),), row, deadline)
         self._show()
+        self.table.flights.fence_all()
+        for where, entry in self.table.items():
+            if not spelled(where):
+                made, deadline = self.read(where, entry), self.table.deadline(where, entry)
+                row = (made.value, deadline, made.created_at, self.tag)
+                self.table.put((view.spell(where),), row, deadline, (where, entry[2:]))
 
 
 class MemoryBackend(Backend):

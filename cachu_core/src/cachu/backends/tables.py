@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from cachu.flights import Flight
 
     Entry: TypeAlias = tuple[Any, ...]
+    # A key, and for a raw one the types that tell the entry from those of lookalikes.
+    Place: TypeAlias = tuple[Hashable, tuple[type, ...] | None]
 
 # A call sweeps at most about this part of a table, which keeps it well under a millisecond.
 _SHARE = 512
@@ -32,6 +34,8 @@ _SHARE = 512
 # the time of day, and still give the latter back.
 AGES = 1e11
 _LEAST = 256
+# The key of a place that is not known: whoever computes anything might be computing it.
+EVERYWHERE = object()
 
 
 class Table:
@@ -58,8 +62,6 @@ class Table:
         "maxsize",
     )
 
-    entries: dict[Hashable, Entry]
-
     def __init__(self, *, lasting: bool, maxsize: int | None) -> None:
         self.lasting: bool = lasting
         self.maxsize: int | None = maxsize
@@ -69,13 +71,15 @@ class Table:
         self._countdown = _LEAST
         self._latest = -inf
         self._position = 0
-        if maxsize is None:
-            self.entries = {}
-        else:
-            from collections import OrderedDict
-
-            self.entries = OrderedDict()
+        self.entries: dict[Hashable, Entry] = self._empty()
         self._ordered = maxsize is None
+
+    def _empty(self) -> dict[Hashable, Entry]:
+        if self.maxsize is None:
+            return {}
+        from collections import OrderedDict
+
+        return OrderedDict()
 
     def deadline(self, key: Hashable, entry: Entry) -> float:
         """Return when *entry* expires."""
@@ -112,18 +116,51 @@ class Table:
                 _dropped = self.entries.pop(key, None)
         self.flights.land(key, flight)
 
-    def put(self, key: Hashable, entry: Entry, deadline: float) -> None:
-        """Keep *entry*, whatever is being computed for *key*."""
+    def put(
+        self, key: Hashable, entry: Entry, deadline: float, beside: Place | None = None
+    ) -> None:
+        """Keep *entry*, whatever is being computed for *key*, and nothing for it *beside*."""
         with self.flights.lock:
-            _dropped = self._insert(key, entry, deadline)
+            # In this order: who takes off after being fenced off finds the entry.
+            _dropped = self._insert(key, entry, deadline), self._vacate(beside)
             self.flights.fence(key)
 
-    def delete(self, key: Hashable) -> bool:
+    def delete(self, key: Hashable, beside: Place | None = None) -> bool:
         """Forget the entry, fence off whoever computes it, and say whether it was there, fresh."""
         with self.flights.lock:
             entry = self.entries.pop(key, None)
             self.flights.fence(key)
-        return entry is not None and time.time() < self.deadline(key, entry)
+            other = self._vacate(beside)
+        now = time.time()
+        return (entry is not None and now < self.deadline(key, entry)) or (
+            beside is not None and other is not None and now < self.deadline(beside[0], other)
+        )
+
+    def _vacate(self, place: Place | None) -> Entry | None:
+        """Take out what another key of the same call has; a lookalike's entry stays."""
+        if place is None:
+            return None
+        key, types = place
+        if key is EVERYWHERE:
+            self.flights.fence_all()
+            return None
+        self.flights.fence(key)
+        entry = self.entries.get(key)
+        if entry is None or (types is not None and entry[2:] != types):
+            return None
+        return self.entries.pop(key)
+
+    def resize(self, maxsize: int | None) -> None:
+        """Bound the table, or lift the bound, keeping what fits; nobody may read past the lock."""
+        with self.flights.lock:
+            # Not by age: entries of a bounded table stand in order of use.
+            self._ordered = self._ordered and maxsize is None
+            self.maxsize = maxsize
+            kept = self._slice()
+            self.entries = self._empty()
+            dropped: object = None
+            for key, entry in kept:
+                dropped = dropped, self._insert(key, entry, self.deadline(key, entry))
 
     def touch(self, key: Hashable) -> None:
         """Mark the entry as the one used last, in a bounded table."""

@@ -39,9 +39,15 @@ def handler_of(cls: type) -> Handler:
         UncacheableArgumentError: Instances of the class have no stable form. This is found out
             anew at every call, because a class may get its name after its first instance.
     """
-    handler = _seen.get(cls)
-    if handler is None:
-        handler = _seen[cls] = _choose(cls)
+    try:
+        handler = _seen.get(cls)
+        if handler is None:
+            handler = _seen[cls] = _choose(cls)
+    except TypeError as error:
+        if isinstance(error, UncacheableArgumentError):
+            raise
+        # A metaclass may make its classes unhashable.
+        return _choose(cls)
     return handler
 
 

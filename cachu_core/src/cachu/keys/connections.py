@@ -131,9 +131,13 @@ def is_connection(value: object) -> bool:
     cls = type(value)
     if cls in _PLAIN:
         return False
-    answer = _answers.get(cls)
-    if answer is None:
-        answer = _answers[cls] = _known(cls) or _shaped(cls)
+    try:
+        answer = _answers.get(cls)
+        if answer is None:
+            answer = _answers[cls] = _known(cls) or _shaped(cls)
+    except TypeError:
+        # A metaclass may make its classes unhashable.
+        return _known(cls) or _shaped(cls)
     return answer
 
 

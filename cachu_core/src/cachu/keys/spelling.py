@@ -7,6 +7,7 @@ from _thread import RLock
 from weakref import ref
 
 from cachu.errors import ConfigurationError
+from cachu.keys.classes import title_of
 from cachu.keys.connections import is_connection
 from cachu.keys.names import join
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from cachu.keys.serializers import KeySerializer
 
 _lock = RLock()
-_local_classes: Final[dict[str, list[tuple[ref[type], str]]]] = {}
+# By id, for a metaclass may redefine what is equal. The second: how many classes had a name that
+# does not lead back to them; a number is never given twice, for entries outlive their classes.
+_labels: Final[dict[int, tuple[ref[type], str]]] = {}
+_nameless: Final[dict[str, int]] = {}
 
 
 class Spelling:
@@ -28,23 +32,26 @@ class Spelling:
         function: What its keys begin with; see `cachu.keys.names`.
         keyed: The names of the parameters that count, in order.
         receiver: "self" or "cls" if the first of them is that, else empty.
+        variadic: The names of `*args` and `**kwargs`.
         arguments: Gives the arguments of a bound call by name.
         serializer: Turns those that count into text.
     """
 
-    __slots__ = ("_arguments", "_keyed", "_receiver", "_serializer", "function")
+    __slots__ = ("_arguments", "_keyed", "_receiver", "_serializer", "_variadic", "function")
 
     def __init__(
         self,
         function: str,
         keyed: tuple[str, ...],
         receiver: str,
+        variadic: tuple[str, ...],
         arguments: Callable[[tuple[Any, ...], Mapping[str, Any] | None], Mapping[str, Any]],
         serializer: KeySerializer,
     ) -> None:
         self.function: str = function
         self._keyed = keyed
         self._receiver = receiver
+        self._variadic = variadic
         self._arguments = arguments
         self._serializer = serializer
 
@@ -63,6 +70,8 @@ class Spelling:
         for name, value in arguments.items():
             if name == self._receiver:
                 counting[name] = _runtime_class(value)
+            elif name in self._variadic:
+                counting[name] = _without_connections(value)
             elif not is_connection(value):
                 counting[name] = value
         text: object = self._serializer(counting)
@@ -74,20 +83,19 @@ class Spelling:
 
 
 def class_label(cls: type) -> str:
-    """Return the name of a class, told apart from other living classes of that name."""
+    """Return the name of a class; one that its name does not lead back to gets a number too."""
+    known = _labels.get(id(cls))
+    if known is not None and known[0]() is cls:
+        return known[1]
     label = f"{cls.__module__}.{cls.__qualname__}"
-    if "<locals>" not in label:
-        return label
     with _lock:
-        namesakes = [(known, name) for known, name in _local_classes.get(label, ()) if known()]
-        _local_classes[label] = namesakes
-        # Compared one by one, for a metaclass may redefine what is equal.
-        for known, name in namesakes:
-            if known() is cls:
-                return name
-        name = unlike(label, {name for _, name in namesakes})
-        namesakes.append((ref(cls), name))
-        return name
+        if title_of(cls, cls.__module__, cls.__qualname__) is None:
+            number = _nameless[label] = _nameless.get(label, 0) + 1
+            if number > 1 or "<locals>" not in label:
+                label = f"{label}#{number}"
+        place = id(cls)
+        _labels[place] = ref(cls, lambda _: _labels.pop(place, None)), label
+    return label
 
 
 def unlike(label: str, taken: set[str] | set[str | None]) -> str:
@@ -97,6 +105,12 @@ def unlike(label: str, taken: set[str] | set[str | None]) -> str:
         number += 1
         candidate = f"{label}#{number}"
     return candidate
+
+
+def _without_connections(values: Any) -> object:
+    if isinstance(values, dict):
+        return {name: value for name, value in values.items() if not is_connection(value)}
+    return tuple(value for value in values if not is_connection(value))
 
 
 def _runtime_class(receiver: object) -> object:

@@ -6,7 +6,7 @@ import time
 from _thread import get_ident
 
 from cachu import switches
-from cachu.backends.tables import AGES
+from cachu.backends.tables import AGES, spelled
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.flights import Flight
 from cachu.wrappers.raw_keys import EXACT, types_reader
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from cachu.backends.memory import Shelf
-    from cachu.backends.tables import Entry, Table
+    from cachu.backends.tables import Entry, Place, Table
     from cachu.wrappers.callee import Callee
 
     Args: TypeAlias = tuple[Any, ...]
@@ -48,7 +48,7 @@ class MemoryCalls:
     @property
     def mode(self) -> str:
         """How the wrapper may find hits by itself."""
-        if self.shelf.layout is None or not self._plain:
+        if self.shelf.layout is None or self.shelf.moving or not self._plain:
             return "direct"
         mode = "lasting" if self._lasting else "timed"
         return mode if self.shelf.table.maxsize is None else f"{mode}-bounded"
@@ -70,7 +70,7 @@ class MemoryCalls:
                 return value
             leader = table.flights.under_way.setdefault(where, flight)
             if leader is flight:
-                if table.entries.get(where) is seen:
+                if table.entries.get(where) is seen and not self._moved(table, types, args, kwargs):
                     break
                 # Somebody else landed between our look and our take-off.
                 table.flights.land(where, flight)
@@ -108,23 +108,24 @@ class MemoryCalls:
         where, types, _ = self._locate(table, key, args, kwargs)
         now = time.time()
         deadline = now + self._ttl
-        table.put(where, self._row(types, self._policy.lend(value), now, deadline), deadline)
+        row = self._row(types, self._policy.lend(value), now, deadline)
+        table.put(where, row, deadline, self._beside(where, key, args, kwargs))
 
     def drop(self, key: Hashable, args: Args, kwargs: Kwargs) -> bool:
         """Forget the entry of a call and say whether there was one."""
         table = self.shelf.table
         where, _, _ = self._locate(table, key, args, kwargs)
-        return table.delete(where)
+        return table.delete(where, self._beside(where, key, args, kwargs))
 
     def size(self) -> int:
         """Count the fresh entries of the function."""
         return self.shelf.count()
 
-    def alias(self, spelled: str, key: Hashable, args: Args, kwargs: Kwargs) -> None:
+    def alias(self, spelling: str, key: Hashable, args: Args, kwargs: Kwargs) -> None:
         """Have the backend find the entry of a call under its spelled key at once."""
         where, types, _ = self._locate(self.shelf.table, key, args, kwargs)
         if types is not None:
-            self.shelf.alias(spelled, where, types)
+            self.shelf.alias(spelling, where, types)
 
     def _locate(
         self, table: Table, key: Hashable, args: Args, kwargs: Kwargs
@@ -139,6 +140,21 @@ class MemoryCalls:
                 return key, types, seen
         where = self._spell(args, kwargs)
         return where, None, table.entries.get(where)
+
+    def _beside(self, where: Hashable, key: Hashable, args: Args, kwargs: Kwargs) -> Place | None:
+        """Return where else than *where* there may be an entry of the call."""
+        types = self._types(key)
+        if types is None or not self.shelf.mixed:
+            return None
+        return (key, types) if spelled(where) else (self._spell(args, kwargs), None)
+
+    def _moved(
+        self, table: Table, types: tuple[type, ...] | None, args: Args, kwargs: Kwargs
+    ) -> bool:
+        """Tell whether a call with a raw key has got an entry with a spelled one meanwhile."""
+        if types is None or not self.shelf.mixed:
+            return False
+        return self.shelf.layout is None or self._spell(args, kwargs) in table.entries
 
     def _spell(self, args: Args, kwargs: Kwargs) -> Hashable:
         return (self.callee.spelling.key(args, kwargs),)

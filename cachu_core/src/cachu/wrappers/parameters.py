@@ -33,6 +33,7 @@ class Parameters:
         keyed: The names of those that make the key, in that order.
         raw_keyed: Those whose values make a raw key: all but `*args` and `**kwargs`.
         receiver: "self" or "cls" if the first of those is that, else empty.
+        variadic: The names of `*args` and `**kwargs`.
         raw: Whether their values as passed may stand for the key.
     """
 
@@ -47,6 +48,7 @@ class Parameters:
         "raw_keyed",
         "receiver",
         "shape",
+        "variadic",
     )
 
     def __init__(
@@ -75,6 +77,7 @@ class Parameters:
         single = names[: positional + keyword_only]
         self.raw_keyed: tuple[str, ...] = tuple(name for name in self.keyed if name in single)
         self.receiver: str = ""
+        self.variadic: tuple[str, ...] = names[positional + keyword_only :]
         if positional and keyed[0] and names[0] in {"self", "cls"}:
             self.receiver = names[0]
         self.shape: Shape = (
@@ -139,6 +142,7 @@ class Parameters:
         inner, outside = cls.of(function.func, exclude), _signature(function)
         made = cls._of_signature(outside, set(exclude) & set(outside.parameters))
         made.keyed, made.receiver, made.raw = inner.keyed, inner.receiver, False
+        made.variadic = inner.variadic
         made._frozen, made._inside = function, _signature(function.func)  # noqa: SLF001
         return made
 

@@ -27,10 +27,16 @@ EXACT = frozenset((int, str, bool, type(None), *(() if sys.flags.bytes_warning e
 
 def types_reader(parameters: Parameters) -> Callable[[Any], tuple[type, ...] | None]:
     """Return what reads the types of the arguments off a raw key; None if it must be spelled."""
+    if not parameters.raw:
+        return _spelled
     alone = len(parameters.raw_keyed) == 1
     if parameters.receiver:
         return partial(_types_of_method, alone, parameters.receiver == "self")
     return _types_of_one if alone else _types_of_many
+
+
+def _spelled(_: Any) -> tuple[type, ...] | None:
+    return None
 
 
 def _types_of_one(key: Any) -> tuple[type, ...] | None:
@@ -52,7 +58,10 @@ def _types_of_method(alone: bool, of_instances: bool, key: Any) -> tuple[type, .
     if key is UNSET:
         return None
     cls, values = (key, ()) if alone else (key[0], key[1:])
-    if not _stands_for_itself(cls) or (of_instances and hasattr(cls, "__cache_key__")):
+    if not _stands_for_itself(cls):
+        return None
+    # Instances with keys of their own are spelled, and so are classes as self of a metaclass.
+    if of_instances and (hasattr(cls, "__cache_key__") or issubclass(cls, type)):
         return None
     types = _types_of_many(values)
     return types if of_instances or types is None else (type(cls), *types)

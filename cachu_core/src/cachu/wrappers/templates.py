@@ -100,8 +100,10 @@ def _hit(shape: Shape, mode: str) -> list[str]:
         "try:",
         f"    {', '.join(unpacked)} = entries[{raw_key(shape)}]",
         *(f"    {line}" for line in found),
-        # Whatever went wrong here is looked at again, with all care, by the call path.
-        "except Exception:",
+        # Not there, unhashable, or an entry of another form: the call path looks with more care.
+        # (A warning is what `python -bb` makes of bytes beside str.) Nothing else is caught, for a
+        # signal handler may raise in here.
+        "except (KeyError, TypeError, ValueError, BytesWarning):",
         "    pass",
     ]
     spelled = _keyed_variadic(shape)
