@@ -6,13 +6,15 @@ process knows the regions that it has used; a shared store also lists those of o
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from cachu import config, functions, packages, plugins, regions
 from cachu.errors import CachuError, ConfigurationError
 from cachu.ttls import seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from datetime import timedelta
 
     from cachu.backends import RegionName
@@ -44,11 +46,9 @@ class Scope:
             raise ConfigurationError(f"tag must be a non-empty str, or None for all, got {tag!r}")
         self.tag = tag
         self.ttl: float | None = None if ttl is None else seconds(ttl)
-        self.package: str
-        if package is None:
-            self.package = packages.caller_package()
-        else:
-            self.package = packages.named(package)
+        # Taken here, where the caller is still on the stack.
+        self._caller: str = packages.caller_package()
+        self.package: str = self._caller if package is None else packages.named(package)
         if backend is not None:
             config.checked("backend", backend)
         self._asked_for = backend
@@ -77,7 +77,7 @@ class Scope:
         """Return a region through which *backend* lists the others, None for one in process."""
         if backend in _IN_PROCESS:
             return None
-        own = packages.caller_package() if self.package == ALL_PACKAGES else self.package
+        own = self._caller if self.package == ALL_PACKAGES else self.package
         return regions.live(backend, own, 300.0 if self.ttl is None else self.ttl)
 
     def listed(self, probe: LiveRegion, names: Iterable[RegionName]) -> Iterator[LiveRegion]:
@@ -85,8 +85,14 @@ class Scope:
         for shared_package, key_prefix, ttl in names:
             package = self._local_name(shared_package)
             if package is not None and self._fits(package, key_prefix, ttl):
+                # In the store that lists it, whatever that package may be configured to use.
                 yield regions.live(
-                    probe.name, package, ttl, {"key_prefix": key_prefix}, shared_package
+                    probe.name,
+                    package,
+                    ttl,
+                    {"key_prefix": key_prefix},
+                    shared_package,
+                    probe.region.config,
                 )
 
     def _local_name(self, shared_package: str) -> str | None:
@@ -115,50 +121,81 @@ def _is_tag(tag: object) -> bool:
 
 
 def clear(scope: Scope) -> int:
-    """Clear what *scope* names and return how much that was, -1 if nobody counted."""
-    removed = []
+    """Clear what *scope* names and return how much that was, -1 if nobody counted.
+
+    A region that fails keeps no other from being cleared; the first error is raised in the end.
+    """
+    tally = _Tally(scope)
     for backend in scope.backends:
-        try:
-            reached = _distinct(scope.known(backend))
+        reached = _distinct(scope.known(backend))
+        with tally.of(backend):
             probe = scope.probe(backend)
             if probe is not None:
                 reached |= _distinct(scope.listed(probe, probe.backend.regions()))
-            removed += [live.clear(scope.tag) for live in reached.values()]
-        except (CachuError, OSError) as error:
-            if not scope.skips(backend):
-                raise
-            _passed_over(backend, error)
-    return _total(removed)
+        for live in reached.values():
+            with tally.of(backend):
+                tally.removed.append(live.clear(scope.tag))
+    return tally.total()
 
 
 async def clear_async(scope: Scope) -> int:
     """Clear as `clear` does, in asynchronous code."""
-    removed = []
+    tally = _Tally(scope)
     for backend in scope.backends:
-        try:
-            reached = _distinct(scope.known(backend))
+        reached = _distinct(scope.known(backend))
+        with tally.of(backend):
             probe = scope.probe(backend)
             if probe is not None:
                 names = await probe.async_backend.regions()
                 reached |= _distinct(scope.listed(probe, names))
-            removed += [await live.clear_async(scope.tag) for live in reached.values()]
-        except (CachuError, OSError) as error:
-            if not scope.skips(backend):
-                raise
-            _passed_over(backend, error)
-    return _total(removed)
+        for live in reached.values():
+            with tally.of(backend):
+                tally.removed.append(await live.clear_async(scope.tag))
+    return tally.total()
+
+
+class _Tally:
+    """What was removed, and what went wrong on the way.
+
+    Attributes:
+        removed: How much, by region.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self.removed: list[int] = []
+        self._scope = scope
+        self._error: Exception | None = None
+
+    @contextmanager
+    def of(self, backend: str) -> Generator[None, None, None]:
+        """Keep an error of *backend* for later, or pass it over."""
+        try:
+            yield
+        except Exception as error:  # drivers raise what they like
+            if isinstance(error, (CachuError, OSError)) and self._scope.skips(backend):
+                _passed_over(backend, error)
+            elif self._error is None:
+                self._error = error
+
+    def total(self) -> int:
+        """Return how much was removed in all, or raise the first error."""
+        if self._error is not None:
+            raise self._error
+        return -1 if -1 in self.removed else sum(self.removed)
 
 
 def _distinct(found: Iterable[LiveRegion]) -> dict[object, LiveRegion]:
     """Leave one view of each region: functions with options of their own have others."""
     distinct: dict[object, LiveRegion] = {}
     for live in found:
-        distinct.setdefault((live.name, live.region.identity), live)
+        # Under other options of the plugin it is another region, in another store.
+        options = [
+            (option, value if isinstance(value, (str, int, float)) else id(value))
+            for option, value in live.region.config.options.items()
+            if option.startswith(f"{live.name}_")
+        ]
+        distinct.setdefault((live.name, live.region.identity, *sorted(options)), live)
     return distinct
-
-
-def _total(removed: list[int]) -> int:
-    return -1 if -1 in removed else sum(removed)
 
 
 def _passed_over(backend: str, error: Exception) -> None:

@@ -71,7 +71,8 @@ class Config:
         serializer: A name or an object with `dumps` and `loads`, `"pickle"` unless configured.
         lock: A name or a lock provider; None is the backend's own.
         lock_timeout: Seconds that a caller waits for another's computation, 30 unless configured.
-        fail_open: Whether a faulty backend is passed over in silence, True unless configured.
+        fail_open: Whether a faulty backend is to be passed over, True unless configured; no
+            backend of this release reads it yet.
     """
 
     __slots__ = ("_owned", "package", *_DEFAULTS)
@@ -199,11 +200,13 @@ def configure(
             makes a string of the arguments.
         serializer: `"pickle"` (the default), `"json"`, a plugin's name, or an object with `dumps`
             and `loads`.
-        lock: The name of a lock provider, or an object with `mutex`; by default the backend's own.
+        lock: The name of a lock provider, or an object with `mutex`, for plain functions, and
+            `async_lock`, for coroutine functions; by default the backend's own.
         lock_timeout: Seconds, or a `timedelta`, that a caller waits for another's computation
             before it computes by itself, by default 30.
-        fail_open: Whether the function just runs when the backend fails, by default True; with
-            False a `BackendError` is raised instead.
+        fail_open: Whether the function is to run when the backend fails, by default True; with
+            False a `BackendError` is to be raised instead. The setting is kept, but no backend of
+            this release reads it yet: what a store raises reaches the caller as it is.
         **plugin_options: The options of plugins, which begin with the plugin's name: `file_dir`,
             `redis_url`, `memory_maxsize`.
 

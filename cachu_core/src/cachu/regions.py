@@ -16,6 +16,7 @@ from cachu import config, packages, plugins
 from cachu.backends import AsyncBackend, Backend
 from cachu.backends.memory import AsyncMemoryBackend, MemoryBackend
 from cachu.backends.stores import AsyncStore, Store
+from cachu.backends.turns import Turns
 from cachu.errors import BrokenPluginError, ConfigurationError
 from cachu.flights import Flights
 from cachu.ttls import seconds, spell
@@ -36,6 +37,7 @@ _lock = RLock()
 _live: Final[dict[tuple[Any, ...], LiveRegion]] = {}
 _retired: Final[list[LiveRegion]] = []
 _flights: Final[WeakValueDictionary[tuple[str, Identity], Flights]] = WeakValueDictionary()
+_turns: Final[WeakValueDictionary[tuple[str, Identity], Turns]] = WeakValueDictionary()
 
 
 class Region:
@@ -85,12 +87,16 @@ class LiveRegion:
         name: The name of the backend.
         region: The region.
         flights: What is being computed in this process, for backends that keep bytes.
+        turns: What is being stored and deleted there.
     """
 
     def __init__(self, name: str, region: Region) -> None:
         self.name = name
         self.region = region
-        self.flights: Flights = _flights_of(name, region)
+        place = (name, region.identity)
+        # The same ones however many views of the region there are.
+        self.flights: Flights = _flights.setdefault(place, Flights())
+        self.turns: Turns = _turns.setdefault(place, Turns(self.flights))
         self._made: dict[str, Any] = {}
 
     @property
@@ -118,27 +124,44 @@ class LiveRegion:
 
     def clear(self, tag: str | None) -> int:
         """Clear the region; what is being computed now will not be kept."""
-        self.flights.fence_all()
-        return self.backend.clear(tag)
+        with self.turns.clearing(self.region.config.lock_timeout):
+            return self.backend.clear(tag)
 
     async def clear_async(self, tag: str | None) -> int:
         """Clear the region, in asynchronous code."""
-        self.flights.fence_all()
-        return await self.async_backend.clear(tag)
+        async with self.turns.clearing(self.region.config.lock_timeout):
+            return await self.async_backend.clear(tag)
 
-    def close(self) -> None:
-        """Close what plain code used."""
-        backend = self._made.pop("backend", None)
-        if backend is None and isinstance(self._made.get("async_backend"), AsyncMemoryBackend):
-            backend = self._made.pop("async_backend").plain
+    def close(self) -> bool:
+        """Close what plain code can.
+
+        Returns:
+            Whether that was all; what asynchronous code used of an asynchronous store is left to
+            `close_async`, because it belongs to a loop of the application.
+        """
+        made, self._made = self._made, {}
+        backend, other = made.get("backend"), made.get("asynchronous")
+        if isinstance(other, AsyncMemoryBackend):
+            backend, other = other.plain, None
+        if other is not None and "async_backend" in made:
+            self._made = {name: made[name] for name in ("asynchronous", "async_backend")}
+        if backend is None:
+            # Asynchronous code used it through worker threads.
+            backend = made.get("plain")
         if backend is not None:
             backend.close()
+        return not self._made
 
     async def close_async(self) -> None:
-        """Close what asynchronous code used."""
-        backend = self._made.pop("async_backend", None)
-        if backend is not None:
-            await backend.close()
+        """Close everything, in asynchronous code."""
+        made = dict(self._made)
+        try:
+            self.close()
+        finally:
+            self._made = {}
+            other = made.get("asynchronous")
+            if other is not None and not isinstance(other, AsyncMemoryBackend):
+                await other.close()
 
     def _once(self, what: str, make: Callable[[], Any]) -> Any:
         if what not in self._made:
@@ -176,7 +199,7 @@ class LiveRegion:
         if isinstance(made, Store):
             from cachu.backends.stored import StoreBackend
 
-            made = StoreBackend(made, *self._packing())
+            made = StoreBackend(made, *self._packing("mutex"))
         made.ttl = self.region.ttl
         return made  # type: ignore[no-any-return]
 
@@ -193,11 +216,11 @@ class LiveRegion:
         if isinstance(made, AsyncStore):
             from cachu.backends.stored import AsyncStoreBackend
 
-            made = AsyncStoreBackend(made, *self._packing())
+            made = AsyncStoreBackend(made, *self._packing("async_lock"))
         made.ttl = self.region.ttl
         return made  # type: ignore[no-any-return]
 
-    def _packing(self) -> tuple[Any, ...]:
+    def _packing(self, method: str) -> tuple[Any, ...]:
         from cachu.serializers.envelope import Codec
 
         settings = self.region.config
@@ -208,15 +231,20 @@ class LiveRegion:
             serializer = plugins.make("cachu_make_value_serializer", name, self.region)  # type: ignore[assignment]
         codec = Codec(serializer, name, key.encode() if isinstance(key, str) else key)  # type: ignore[arg-type]
         label = f"the {self.name} backend"
-        return codec, label, self.region.ttl, self._locks(), settings.lock_timeout, self.flights
+        return codec, label, self.region.ttl, self._locks(method), settings.lock_timeout, self.turns
 
-    def _locks(self) -> LockProvider | None:
-        lock = self.region.config.lock
+    def _locks(self, method: str) -> LockProvider | None:
+        lock: Any = self.region.config.lock
         if isinstance(lock, str):
-            return plugins.make("cachu_make_lock_provider", lock, self.region)  # type: ignore[return-value]
-        if lock is not None:
-            return lock
-        return plugins.optional("cachu_make_lock_provider", self.name, self.region)  # type: ignore[return-value]
+            lock = plugins.make("cachu_make_lock_provider", lock, self.region)
+        elif lock is None:
+            lock = plugins.optional("cachu_make_lock_provider", self.name, self.region)
+        if lock is not None and not callable(getattr(lock, method, None)):
+            kind = "plain" if method == "mutex" else "coroutine"
+            raise ConfigurationError(
+                f"lock has no {method}(), which {kind} functions need, in {lock!r}"
+            )
+        return lock  # type: ignore[no-any-return]
 
     def _absent(self, missing: str, present: str) -> ConfigurationError:
         return ConfigurationError(
@@ -225,29 +253,26 @@ class LiveRegion:
         )
 
 
-def _flights_of(name: str, region: Region) -> Flights:
-    """Return what is being computed for a region, however many views of it there are."""
-    return _flights.setdefault((name, region.identity), Flights())
-
-
 def live(
     name: str,
     package: str,
     ttl: float,
     overrides: Mapping[str, Any] = MappingProxyType({}),
     shared_package: str | None = None,
+    configured: Config | None = None,
 ) -> LiveRegion:
     """Return the live region of *package* on the backend called *name*, as configured now.
 
-    Functions with options of their own get a view of their own; the entries are the same.
+    Functions with options of their own get a view of their own; the entries are the same. With
+    *configured* those settings count instead of the package's own.
     """
-    settings = config.get_config(package).overridden(overrides)
+    settings = (configured or config.get_config(package)).overridden(overrides)
     region = Region(package, ttl, settings, shared_package)
     own = tuple(
         (option, value if isinstance(value, (str, float)) else id(value))
         for option, value in sorted(overrides.items())
     )
-    place = (name, region.identity, own)
+    place = (name, region.identity, own, configured and configured.package)
     found = _live.get(place)
     if found is not None and found.region.config == settings:
         return found
@@ -314,20 +339,40 @@ def get_async_backend(
 def clear_backends() -> None:
     """Close what the backends hold open and drop what is in memory; shared data stays.
 
-    Cached functions go on working: their next call opens what it needs.
+    Cached functions go on working: their next call opens what it needs. What coroutine functions
+    use of a backend that is asynchronous by itself is closed by `await clear_async_backends()`.
+
+    Raises:
+        Exception: What a backend raised first; all the others were closed nevertheless.
     """
+    errors: list[Exception] = []
     for region in _forget():
-        region.close()
+        try:
+            if not region.close():
+                _retired.append(region)
+        except Exception as error:  # the others are to be closed all the same
+            errors.append(error)
     _stop_private_loop()
+    if errors:
+        raise errors[0]
 
 
 async def clear_async_backends() -> None:
     """Close and drop as `clear_backends` does, for both colours, in asynchronous code."""
+    errors: list[Exception] = []
     regions = _forget()
-    for region in regions:
-        await region.close_async()
-        region.close()
-    _stop_private_loop()
+    try:
+        while regions:
+            try:
+                await regions[-1].close_async()
+            except Exception as error:  # the others are to be closed all the same
+                errors.append(error)
+            regions.pop()
+    finally:
+        _retired.extend(regions)  # when this was cancelled
+        _stop_private_loop()
+    if errors:
+        raise errors[0]
 
 
 def follow(callback: Callable[[], None]) -> None:
@@ -359,6 +404,8 @@ def _after_fork() -> None:
     _lock = RLock()
     for flights in _flights.values():
         flights.after_fork()
+    for turns in _turns.values():
+        turns.after_fork()
 
 
 if hasattr(os, "register_at_fork"):

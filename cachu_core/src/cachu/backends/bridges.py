@@ -6,14 +6,17 @@ callers, on one private event loop in a thread of its own, which starts when it 
 
 from __future__ import annotations
 
+import os
 from _thread import RLock, allocate_lock
 
 from cachu.backends.stores import AsyncStore, Lease, Store
+from cachu.errors import BackendError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Coroutine, Iterable
+    from concurrent.futures import Future
     from threading import Thread
     from typing import Any, Final, ParamSpec, TypeVar
 
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
     R = TypeVar("R")
+
+# Seconds that what is cancelled gets to clean up.
+_GRACE: Final = 5.0
 
 
 class ThreadedStore(AsyncStore):
@@ -133,45 +139,79 @@ class _PrivateLoop:
 
     def __init__(self) -> None:
         self._lock = RLock()
-        self._running: tuple[AbstractEventLoop, Thread, int] | None = None
+        self._running: tuple[AbstractEventLoop, Thread] | None = None
+        self._waited_for: set[Future[Any]] = set()
+        self._inherited: list[object] = []
 
     def run(self, work: Coroutine[Any, Any, R]) -> R:
         """Run *work* there and wait for what it returns or raises."""
         from asyncio import run_coroutine_threadsafe
+        from concurrent.futures import CancelledError
 
-        return run_coroutine_threadsafe(work, self._started()).result()
+        with self._lock:  # so that it is handed over before the loop is told to stop
+            future = run_coroutine_threadsafe(work, self._started())
+            waited_for = self._waited_for
+            waited_for.add(future)
+        try:
+            return future.result()
+        except CancelledError:
+            message = "the backends were closed while this call waited for one of them"
+            raise BackendError(message) from None
+        except BaseException:
+            future.cancel()  # the caller was interrupted
+            raise
+        finally:
+            waited_for.discard(future)
 
     def stop(self) -> None:
-        """Stop the thread and close the loop; the next `run` starts another."""
+        """Stop the thread and close the loop; the next `run` starts another.
+
+        Calls that are under way are cancelled, and whoever waits for them gets a `BackendError`.
+        """
         with self._lock:
             running, self._running = self._running, None
         if running is not None:
-            loop, thread, _ = running
+            loop, thread = running
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
 
     def _started(self) -> AbstractEventLoop:
-        import os
         from asyncio import new_event_loop
         from threading import Thread
 
         with self._lock:
-            # After a fork the thread is in the parent only.
-            if self._running is None or self._running[2] != os.getpid():
+            if self._running is None:
                 loop = new_event_loop()
-                thread = Thread(target=_serve, args=(loop,), name="cachu-loop", daemon=True)
+                waited_for = self._waited_for = set()
+                thread = Thread(
+                    target=_serve, args=(loop, waited_for), name="cachu-loop", daemon=True
+                )
                 thread.start()
-                self._running = (loop, thread, os.getpid())
+                self._running = (loop, thread)
             return self._running[0]
 
+    def after_fork(self) -> None:
+        """Forget, in a child process, the thread: it is in the parent only."""
+        self._lock = RLock()
+        # Kept, because a loop that is let go of complains that it was not closed.
+        self._inherited.append(self._running)
+        self._running, self._waited_for = None, set()
 
-def _serve(loop: AbstractEventLoop) -> None:
-    from asyncio import set_event_loop
+
+def _serve(loop: AbstractEventLoop, waited_for: set[Future[Any]]) -> None:
+    from asyncio import all_tasks, set_event_loop, wait
 
     set_event_loop(loop)
     try:
         loop.run_forever()
     finally:
+        tasks = all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(wait(tasks, timeout=_GRACE))
+        for future in list(waited_for):
+            future.cancel()  # no caller waits for a task that will not be cancelled
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 
@@ -184,3 +224,6 @@ async def _hop(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
 _loop: Final = _PrivateLoop()
 stop_private_loop: Final = _loop.stop
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_loop.after_fork)

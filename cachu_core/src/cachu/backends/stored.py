@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import time
+
 from cachu.backends import AsyncBackend, Backend, Capability
 from cachu.backends.stores import AsyncStore, Lease, Store
+from cachu.backends.turns import Turns
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.errors import SerializationError
 from cachu.flights import Flights
+from cachu.serializers.envelope import OtherSerializerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
     from logging import Logger
+    from typing import Final
 
     from cachu.backends import RegionName
-    from cachu.locks import LockProvider
+    from cachu.locks import LockProvider, Mutex
     from cachu.serializers.envelope import Codec
+
+# How long a lock that was taken is left alone, in seconds: less at first, then more.
+_SHORTEST: Final = 0.001
+_LONGEST: Final = 0.05
 
 
 class _Packing:
@@ -33,20 +43,19 @@ class _Packing:
         ttl: float,
         locks: LockProvider | None,
         lock_timeout: float,
-        flights: Flights | None,
+        turns: Turns | None,
     ) -> None:
         self._codec = codec
         self._label = label
         self._locks = locks
         self._lock_timeout = lock_timeout
-        # What is being computed for this store in this process.
-        self._flights = flights or Flights()
+        self._turns = turns or Turns(Flights())
         self.ttl = ttl
         self.rejected: int = 0
         self.unstorable: int = 0
 
     def _open(self, data: bytes) -> CacheEntry | NoValue | None:
-        """Return the entry in *data*, `NO_VALUE` if it is stale, None if it cannot be read."""
+        """Return the entry in *data*, `NO_VALUE` if it will not do, None if it is to be deleted."""
         try:
             return self._codec.unpack(data)
         except SerializationError as error:
@@ -57,7 +66,8 @@ class _Packing:
                     self._label,
                     error,
                 )
-            return None
+            # What is whole is left to those who use that serializer.
+            return NO_VALUE if isinstance(error, OtherSerializerError) else None
 
     def _seal(self, entry: CacheEntry, ttl: float) -> bytes | None:
         """Return *entry* as bytes; None if that cannot be done, which is no reason to fail."""
@@ -86,9 +96,9 @@ class StoreBackend(_Packing, Backend):
         ttl: float,
         locks: LockProvider | None = None,
         lock_timeout: float = 30.0,
-        flights: Flights | None = None,
+        turns: Turns | None = None,
     ) -> None:
-        super().__init__(codec, label, ttl, locks, lock_timeout, flights)
+        super().__init__(codec, label, ttl, locks, lock_timeout, turns)
         self.wrapped = store
         self.capabilities: Capability = store.capabilities
 
@@ -104,16 +114,16 @@ class StoreBackend(_Packing, Backend):
 
     def store(self, key: str, entry: CacheEntry, ttl: float, tag: str = "") -> None:
         data = self._codec.pack(entry, ttl)
-        self._flights.fence(key)
-        self.wrapped.store(key, data, ttl, tag)
+        with self._turns.setting(key, self._lock_timeout):
+            self.wrapped.store(key, data, ttl, tag)
 
     def delete(self, key: str) -> bool:
-        self._flights.fence(key)
-        return self.wrapped.delete(key)
+        with self._turns.deleting(key, self._lock_timeout):
+            return self.wrapped.delete(key)
 
     def clear(self, tag: str | None = None) -> int:
-        self._flights.fence_all()
-        return self.wrapped.clear(tag)
+        with self._turns.clearing(self._lock_timeout):
+            return self.wrapped.clear(tag)
 
     def count(self, tag: str | None = None, function: str | None = None) -> int:
         return self.wrapped.count(tag, function)
@@ -159,7 +169,8 @@ class StoreBackend(_Packing, Backend):
             entry = make()
             return entry, 0.0 if entry is NO_VALUE else entry.created_at
 
-        with Lock(self._locks.mutex(key), made, look, None) as entry:  # type: ignore[no-untyped-call]
+        mutex = _Patient(self._locks.mutex(key), self._lock_timeout)
+        with Lock(mutex, made, look, None) as entry:  # type: ignore[no-untyped-call]
             return entry  # type: ignore[no-any-return]
 
     def _under_lease(
@@ -202,9 +213,9 @@ class AsyncStoreBackend(_Packing, AsyncBackend):
         ttl: float,
         locks: LockProvider | None = None,
         lock_timeout: float = 30.0,
-        flights: Flights | None = None,
+        turns: Turns | None = None,
     ) -> None:
-        super().__init__(codec, label, ttl, locks, lock_timeout, flights)
+        super().__init__(codec, label, ttl, locks, lock_timeout, turns)
         self.wrapped = store
         self.capabilities: Capability = store.capabilities
 
@@ -220,16 +231,16 @@ class AsyncStoreBackend(_Packing, AsyncBackend):
 
     async def store(self, key: str, entry: CacheEntry, ttl: float, tag: str = "") -> None:
         data = self._codec.pack(entry, ttl)
-        self._flights.fence(key)
-        await self.wrapped.store(key, data, ttl, tag)
+        async with self._turns.setting(key, self._lock_timeout):
+            await self.wrapped.store(key, data, ttl, tag)
 
     async def delete(self, key: str) -> bool:
-        self._flights.fence(key)
-        return await self.wrapped.delete(key)
+        async with self._turns.deleting(key, self._lock_timeout):
+            return await self.wrapped.delete(key)
 
     async def clear(self, tag: str | None = None) -> int:
-        self._flights.fence_all()
-        return await self.wrapped.clear(tag)
+        async with self._turns.clearing(self._lock_timeout):
+            return await self.wrapped.clear(tag)
 
     async def count(self, tag: str | None = None, function: str | None = None) -> int:
         return await self.wrapped.count(tag, function)
@@ -254,7 +265,12 @@ class AsyncStoreBackend(_Packing, AsyncBackend):
             return await self._under_lease(key, create, usable, ttl, tag, force=force)
         if self._locks is None or force:
             return await self._make(key, create, ttl, tag)
-        async with self._locks.async_lock(key):
+        from contextlib import AsyncExitStack
+
+        lock = self._locks.async_lock(key)
+        async with AsyncExitStack() as held:
+            if await _entered(lock, self._lock_timeout):
+                held.push_async_exit(lock)
             entry = await self.load(key, tag)
             if entry is not NO_VALUE and usable(entry):
                 return entry
@@ -297,6 +313,40 @@ class AsyncStoreBackend(_Packing, AsyncBackend):
         if data is not None:
             await self.wrapped.commit(lease, data, ttl, tag)
         return entry
+
+
+class _Patient:
+    """A lock that is waited for no longer than *timeout* seconds; after that there is none."""
+
+    def __init__(self, mutex: Mutex, timeout: float) -> None:
+        self._mutex = mutex
+        self._timeout = timeout
+        self._held = False
+
+    def acquire(self, wait: bool = True) -> bool:
+        give_up, pause = time.monotonic() + self._timeout, _SHORTEST
+        self._held = self._mutex.acquire(False)
+        while wait and not self._held and (left := give_up - time.monotonic()) > 0:
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, _LONGEST)
+            self._held = self._mutex.acquire(False)
+        return self._held
+
+    def release(self) -> None:
+        if self._held:
+            self._held = False
+            self._mutex.release()
+
+
+async def _entered(lock: AbstractAsyncContextManager[object], timeout: float) -> bool:
+    """Take *lock*, and say whether that was done within *timeout* seconds."""
+    import asyncio
+
+    try:
+        await asyncio.wait_for(lock.__aenter__(), timeout)
+    except asyncio.TimeoutError:
+        return False
+    return True
 
 
 def _lease(found: bytes | Lease, store: object) -> Lease:

@@ -28,6 +28,10 @@ _SIGNED: Final = 1
 _SKEW: Final = 5.0
 
 
+class OtherSerializerError(SerializationError):
+    """An entry is whole, but for those who use another serializer."""
+
+
 class Codec:
     """Packs entries into bytes and unpacks them.
 
@@ -82,7 +86,7 @@ class Codec:
         if not _equal(data[body:start], self._check(head, payload)):
             raise SerializationError("its checksum or signature does not match")
         if head[_HEAD.size :] != self._id:
-            raise SerializationError("it was written by another serializer")
+            raise OtherSerializerError("it was written by another serializer")
         now = time.time()
         if now >= deadline or made > now + _SKEW:
             return NO_VALUE

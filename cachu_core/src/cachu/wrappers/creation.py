@@ -12,7 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachu.flights import Flights
+    from cachu.backends.turns import Turn
+    from cachu.regions import LiveRegion
     from cachu.wrappers.callee import Callee
     from cachu.wrappers.memory import Args, Kwargs
 
@@ -33,21 +34,24 @@ class Creation:
     """
 
     def __init__(
-        self, callee: Callee, flights: Flights, key: str, args: Args, kwargs: Kwargs
+        self, callee: Callee, region: LiveRegion, key: str, args: Args, kwargs: Kwargs
     ) -> None:
         self._callee = callee
-        self._flights = flights
+        self._flights = region.flights
+        self._turns = region.turns
+        self._turn: Turn | None = None
+        self._patience = callee.lock_timeout
         self._args = args
         self._kwargs = kwargs or {}
         self._refused = False
         self.key = key
-        self.flight = Flight()
+        self.flight: Flight = Flight()
         self.flight.owner = get_ident()
-        self.boarded = False
+        self.boarded: bool = False
         self.alone = False
-        self.force = False
-        self.replaces = False
-        self.ran = False
+        self.force: bool = False
+        self.replaces: bool = False
+        self.ran: bool = False
         self.value: Any = None
         self.error: Any = None
 
@@ -66,10 +70,22 @@ class Creation:
         """Take the lead from *leader*, or from whoever has it."""
         self.replaces = self.replaces or leader is None
         self.boarded = self.force = True
+        if leader is not None:
+            # The time for waiting is used up.
+            self._patience = 0.0
         self._flights.overtake(self.key, self.flight, leader)
+
+    def end_turn(self) -> bool:
+        """Let others change the entry; say whether somebody did so already, without waiting."""
+        turn, self._turn = self._turn, None
+        if turn is None:
+            return False
+        self._turns.end(self.key, turn)
+        return turn.passed
 
     def land(self) -> None:
         """End the flight, if it ever took off."""
+        self.end_turn()
         if self.boarded:
             self._flights.land(self.key, self.flight)
 
@@ -78,7 +94,10 @@ class Creation:
         self._start()
         try:
             self.value = self._callee.function(*self._args, **self._kwargs)
-            return self._entry()
+            entry = self._entry()
+            if entry is not NO_VALUE:
+                self._turn = self._turns.take(self.key, self._patience, creates=True)
+            return self._cleared(entry)
         except BaseException as error:
             self.error = error
             return NO_VALUE
@@ -89,7 +108,10 @@ class Creation:
         self.flight.lead_task()
         try:
             self.value = await self._callee.function(*self._args, **self._kwargs)
-            return self._entry()
+            entry = self._entry()
+            if entry is not NO_VALUE:
+                self._turn = await self._turns.take_async(self.key, self._patience, creates=True)
+            return self._cleared(entry)
         except BaseException as error:
             self.error = error
             return NO_VALUE
@@ -109,6 +131,10 @@ class Creation:
         kept = self._callee.policy.keep(self.value)
         self._refused = kept is NO_VALUE
         return NO_VALUE if self._refused or not self._leads() else CacheEntry(kept, time.time())
+
+    def _cleared(self, entry: CacheEntry | NoValue) -> CacheEntry | NoValue:
+        """Return *entry* if it may be stored: it is our turn, and nobody overtook us."""
+        return entry if self._turn is not None and self._leads() else NO_VALUE
 
     def _leads(self) -> bool:
         """Tell whether nobody has taken the lead since."""

@@ -43,7 +43,7 @@ class StoredCalls:
             return self._run(*args, **(kwargs or {}))
         backend = self.region.backend
         creation = Creation(
-            self.callee, self.region.flights, self.callee.spelling.key(args, kwargs), args, kwargs
+            self.callee, self.region, self.callee.spelling.key(args, kwargs), args, kwargs
         )
         entry: CacheEntry | NoValue = NO_VALUE
         try:
@@ -64,7 +64,7 @@ class StoredCalls:
                     self._policy.tag,
                     force=creation.force,
                 )
-            if creation.superfluous:
+            if creation.end_turn() or creation.superfluous:
                 backend.delete(creation.key)
         finally:
             creation.land()
@@ -109,15 +109,15 @@ class StoredCalls:
     def put(self, key: Hashable, args: Args, kwargs: Kwargs, value: Any) -> None:
         """Keep *value* as what the call returns."""
         name = self.callee.spelling.key(args, kwargs)
-        self.region.flights.fence(name)
         entry = CacheEntry(value, time.time())
-        self.region.backend.store(name, entry, self._policy.ttl, self._policy.tag)
+        with self.region.turns.setting(name, self._timeout):
+            self.region.backend.store(name, entry, self._policy.ttl, self._policy.tag)
 
     def drop(self, key: Hashable, args: Args, kwargs: Kwargs) -> bool:
         """Forget the entry of a call and say whether there was one."""
         name = self.callee.spelling.key(args, kwargs)
-        self.region.flights.fence(name)
-        return self.region.backend.delete(name)
+        with self.region.turns.deleting(name, self._timeout):
+            return self.region.backend.delete(name)
 
     def size(self) -> int:
         """Count the fresh entries of the function."""
@@ -156,7 +156,7 @@ class AsyncStoredCalls(StoredCalls):
 
         backend = self.region.async_backend
         creation = Creation(
-            self.callee, self.region.flights, self.callee.spelling.key(args, kwargs), args, kwargs
+            self.callee, self.region, self.callee.spelling.key(args, kwargs), args, kwargs
         )
         creation.flight.loop = get_running_loop()
         entry: CacheEntry | NoValue = NO_VALUE
@@ -178,7 +178,7 @@ class AsyncStoredCalls(StoredCalls):
                     self._policy.tag,
                     force=creation.force,
                 )
-            if creation.superfluous:
+            if creation.end_turn() or creation.superfluous:
                 await backend.delete(creation.key)
         finally:
             creation.land()
@@ -230,17 +230,17 @@ class AsyncStoredCalls(StoredCalls):
     ) -> None:
         """Keep *value* as what the call returns."""
         name = self.callee.spelling.key(args, kwargs)
-        self.region.flights.fence(name)
         entry = CacheEntry(value, time.time())
-        await self.region.async_backend.store(name, entry, self._policy.ttl, self._policy.tag)
+        async with self.region.turns.setting(name, self._timeout):
+            await self.region.async_backend.store(name, entry, self._policy.ttl, self._policy.tag)
 
     async def drop(  # type: ignore[override]
         self, key: Hashable, args: Args, kwargs: Kwargs
     ) -> bool:
         """Forget the entry of a call and say whether there was one."""
         name = self.callee.spelling.key(args, kwargs)
-        self.region.flights.fence(name)
-        return await self.region.async_backend.delete(name)
+        async with self.region.turns.deleting(name, self._timeout):
+            return await self.region.async_backend.delete(name)
 
     async def size(self) -> int:  # type: ignore[override]
         """Count the fresh entries of the function."""

@@ -80,7 +80,7 @@ class Colour:
 
     def __init__(self, options: Mapping[str, Any], package: str | None = None) -> None:
         self.options = options
-        self.package = package or f"cachu_suite_{uuid4().hex}"
+        self.package: str = package or f"cachu_suite_{uuid4().hex}"
         self.configure(**options)
 
     def lift(self, result: Any) -> Any:

@@ -1,0 +1,215 @@
+"""Turns: of all who change one entry of a store, one at a time does, in this process.
+
+A leader that was overtaken must not store what it brings home, but a store takes its time, and the
+leader may be overtaken in the middle of it. So whoever changes an entry takes the key's turn first,
+and a leader asks only then whether it still leads. A delete thereby comes after a store that had
+begun, and keeps all others from beginning.
+"""
+
+from __future__ import annotations
+
+import time
+from _thread import get_ident
+
+from cachu.flights import Flight
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from cachu.flights import Flights
+
+
+class Turn(Flight):
+    """The right to change one entry.
+
+    Attributes:
+        creates: Whether a leader has it, to store what the function returned.
+        passed: Whether somebody who could not wait for its end changed the entry meanwhile.
+    """
+
+    creates: bool = False
+    passed: bool = False
+
+
+class Turns:
+    """Who changes which entry of a region now."""
+
+    __slots__ = ("__weakref__", "_flights", "_taken")
+
+    def __init__(self, flights: Flights) -> None:
+        self._flights = flights
+        self._taken: dict[Hashable, Turn] = {}
+
+    def take(self, key: Hashable, timeout: float, *, creates: bool = False) -> Turn | None:
+        """Wait for the turn of *key* and take it.
+
+        Returns:
+            The turn, or None if waiting was in vain, or would be waiting for oneself. Whoever has
+            it is told then, and if that is a leader, it will delete what it stored: of a late
+            store and a change nobody knows which came last.
+        """
+        mine = _turn(creates)
+        deadline = time.time() + timeout
+        while (holder := self._taken.setdefault(key, mine)) is not mine:
+            if holder.is_ours() or not holder.wait(deadline):
+                holder.passed = True
+                return None
+        return mine
+
+    async def take_async(
+        self, key: Hashable, timeout: float, *, creates: bool = False
+    ) -> Turn | None:
+        """Take the turn of *key*, in asynchronous code; otherwise as `take`."""
+        from asyncio import get_running_loop
+
+        mine = _turn(creates)
+        mine.loop = get_running_loop()
+        mine.lead_task()
+        deadline = time.time() + timeout
+        while (holder := self._taken.setdefault(key, mine)) is not mine:
+            if holder.is_ours_async() or not await holder.wait_async(deadline):
+                holder.passed = True
+                return None
+        return mine
+
+    def end(self, key: Hashable, turn: Turn) -> None:
+        """Let the next one have its turn."""
+        if self._taken.get(key) is turn:
+            del self._taken[key]
+        turn.land()
+
+    def setting(self, key: Hashable, timeout: float) -> Change:
+        """Return the guard of a set, to be held while the store is written to."""
+        return Change(self, self._flights, key, timeout, sets=True)
+
+    def deleting(self, key: Hashable, timeout: float) -> Change:
+        """Return the guard of a delete."""
+        return Change(self, self._flights, key, timeout, sets=False)
+
+    def clearing(self, timeout: float) -> Clearing:
+        """Return the guard of a clear."""
+        return Clearing(self, self._flights, timeout)
+
+    def holder(self, key: Hashable) -> Turn | None:
+        """Return who changes *key* now."""
+        return self._taken.get(key)
+
+    def leaders(self) -> list[Turn]:
+        """Return the turns of those who store what a function returned."""
+        return [turn for turn in list(self._taken.values()) if turn.creates]
+
+    def after_fork(self) -> None:
+        """Forget, in a child process, the threads of its parent."""
+        self._taken = {}
+
+
+class Change:
+    """Guards a set or a delete; no older result of the function is stored from then on.
+
+    A set also flies, so that nobody computes what it is about to store.
+    """
+
+    __slots__ = ("_flight", "_flights", "_key", "_nested", "_sets", "_timeout", "_turn", "_turns")
+
+    def __init__(
+        self, turns: Turns, flights: Flights, key: Hashable, timeout: float, *, sets: bool
+    ) -> None:
+        self._turns = turns
+        self._flights = flights
+        self._key = key
+        self._timeout = timeout
+        self._sets = sets
+        self._flight = Flight()
+        self._turn: Turn | None = None
+        self._nested = False
+
+    def __enter__(self) -> None:
+        holder = self._turns.holder(self._key)
+        # The same change, guarded further out.
+        self._nested = holder is not None and not holder.creates and holder.is_ours()
+        if self._nested:
+            return
+        self._fence()
+        try:
+            self._turn = self._turns.take(self._key, self._timeout)
+        except BaseException:
+            self._leave()
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        if not self._nested:
+            self._leave()
+
+    async def __aenter__(self) -> None:
+        from asyncio import get_running_loop
+
+        holder = self._turns.holder(self._key)
+        self._nested = holder is not None and not holder.creates and holder.is_ours_async()
+        if self._nested:
+            return
+        self._flight.loop = get_running_loop()
+        self._fence()
+        try:
+            self._turn = await self._turns.take_async(self._key, self._timeout)
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(self, *error: object) -> None:
+        if not self._nested:
+            self._leave()
+
+    def _fence(self) -> None:
+        if self._sets:
+            self._flight.owner = get_ident()
+            self._flights.overtake(self._key, self._flight)
+        else:
+            self._flights.fence(self._key)
+
+    def _leave(self) -> None:
+        # Still in our turn: a leader that took off meanwhile is waiting for it.
+        if self._sets:
+            self._flights.land(self._key, self._flight)
+        else:
+            self._flights.fence(self._key)
+        if self._turn is not None:
+            self._turns.end(self._key, self._turn)
+
+
+class Clearing:
+    """Guards a clear: it comes after all stores that have begun, and no other may begin."""
+
+    __slots__ = ("_flights", "_timeout", "_turns")
+
+    def __init__(self, turns: Turns, flights: Flights, timeout: float) -> None:
+        self._turns = turns
+        self._flights = flights
+        self._timeout = timeout
+
+    def __enter__(self) -> None:
+        self._flights.fence_all()
+        deadline = time.time() + self._timeout
+        for turn in self._turns.leaders():
+            if turn.is_ours() or not turn.wait(deadline):
+                turn.passed = True
+
+    def __exit__(self, *error: object) -> None:
+        self._flights.fence_all()
+
+    async def __aenter__(self) -> None:
+        self._flights.fence_all()
+        deadline = time.time() + self._timeout
+        for turn in self._turns.leaders():
+            if turn.is_ours_async() or not await turn.wait_async(deadline):
+                turn.passed = True
+
+    async def __aexit__(self, *error: object) -> None:
+        self._flights.fence_all()
+
+
+def _turn(creates: bool) -> Turn:
+    turn = Turn()
+    turn.owner = get_ident()
+    turn.creates = creates
+    return turn
