@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -206,3 +207,37 @@ def test_a_signal_that_arrives_during_hits_reaches_the_caller() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_d1_a_partial_of_a_method_with_nothing_left_to_pass() -> None:
+    class Meter:
+        def read(self) -> int:
+            return 5
+
+    read = cachu.cache(partial(Meter.read, Meter()))
+    assert (read(), read(), read.info().hits) == (5, 5, 1)
+
+
+def test_c1_a_bound_that_changes_during_a_computation_loses_nothing() -> None:
+    started, finish = threading.Event(), threading.Event()
+    runs: list[int] = []
+
+    @cachu.cache
+    def f(x: int) -> int:
+        runs.append(x)
+        started.set()
+        assert finish.wait(10)
+        return x
+
+    leader = threading.Thread(target=f, args=(1,))
+    leader.start()
+    assert started.wait(10)
+    cachu.configure(memory_maxsize=10)
+    try:
+        assert not f.invalidate(2)  # binds anew while the leader runs
+        finish.set()
+        leader.join(10)
+        assert f(1) == 1
+        assert runs == [1]
+    finally:
+        cachu.configure(memory_maxsize=cachu.DEFAULT)
