@@ -14,7 +14,6 @@ from contextvars import ContextVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Hashable
     from typing import Final, TypeAlias
 
@@ -35,14 +34,14 @@ class Flight:
 
     Attributes:
         owner: The identifier of the thread that leads it.
-        loop: The event loop that leads it, None for a plain call.
+        asynchronous: Whether asynchronous code leads it.
         landed: Whether there is nothing left to wait for.
         wakers: What wakes those who wait, None as long as nobody did.
         around: The flight inside which this one started, in the same task.
     """
 
     owner: int
-    loop: AbstractEventLoop | None = None
+    asynchronous: bool = False
     landed: bool = False
     around: Flight | None = None
     wakers: list[Waker] | None = None
@@ -53,13 +52,14 @@ class Flight:
         # Never taken back: those that have landed are passed over here.
         while around is not None and around.landed:
             around = around.around
-        self.around = around
+        if around is not None:
+            self.around = around
         _led.set(self)
 
     def again(self) -> Flight:
         """Return a flight of the same leader that nobody waits for yet."""
         flight = Flight()
-        flight.owner, flight.loop = self.owner, self.loop
+        flight.owner, flight.asynchronous = self.owner, self.asynchronous
         return flight
 
     def is_ours(self) -> bool:
@@ -68,7 +68,7 @@ class Flight:
 
     def is_ours_async(self) -> bool:
         """Tell whether waiting would be waiting for oneself, in asynchronous code."""
-        return (self.loop is None and self.owner == get_ident()) or self._is_led_here()
+        return (not self.asynchronous and self.owner == get_ident()) or self._is_led_here()
 
     def land(self) -> None:
         """Wake everybody who waits; they look again, and one of them may lead the next flight."""

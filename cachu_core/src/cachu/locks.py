@@ -81,19 +81,17 @@ class ThreadLock:
         self._held.land(self._key, mine)
 
     async def __aenter__(self) -> object:
-        from asyncio import get_running_loop
-
-        while (holder := self._take(get_running_loop())) is not None:
+        while (holder := self._take(asynchronous=True)) is not None:
             await holder.wait_async(inf)
         return self
 
     async def __aexit__(self, *error: object) -> None:
         self.release()
 
-    def _take(self, loop: object = None) -> Flight | None:
+    def _take(self, *, asynchronous: bool = False) -> Flight | None:
         """Take the lock and return None, or return its holder."""
         mine = Flight()
-        mine.owner, mine.loop = get_ident(), loop  # type: ignore[assignment]
+        mine.owner, mine.asynchronous = get_ident(), asynchronous
         holder = self._held.under_way.setdefault(self._key, mine)
         if holder is mine:
             self._mine = mine

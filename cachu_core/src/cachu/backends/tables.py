@@ -93,8 +93,19 @@ class Table:
             under_way = self.flights.under_way
             kept = under_way.get(key) is flight
             if kept:
+                entries = self.entries
+                if (
+                    self._countdown > 1
+                    and deadline >= self._latest
+                    and self.maxsize is None
+                    and key not in entries
+                ):  # what _insert would do, without the call
+                    entries[key] = entry
+                    self._latest = deadline
+                    self._countdown -= 1
+                else:
+                    _dropped = self._insert(key, entry, deadline)
                 # In this order: a caller must find the one or the other.
-                _dropped = self._insert(key, entry, deadline)
                 under_way.pop(key, None)
         finally:
             self._release()

@@ -61,10 +61,8 @@ class Turns:
         self, key: Hashable, timeout: float, *, creates: bool = False
     ) -> Turn | None:
         """Take the turn of *key*, in asynchronous code; otherwise as `take`."""
-        from asyncio import get_running_loop
-
         mine = _turn(creates)
-        mine.loop = get_running_loop()
+        mine.asynchronous = True
         mine.lead_task()
         deadline = time.time() + timeout
         while (holder := self._taken.setdefault(key, mine)) is not mine:
@@ -142,13 +140,11 @@ class Change:
             self._leave()
 
     async def __aenter__(self) -> None:
-        from asyncio import get_running_loop
-
         holder = self._turns.holder(self._key)
         self._nested = holder is not None and not holder.creates and holder.is_ours_async()
         if self._nested:
             return
-        self._flight.loop = get_running_loop()
+        self._flight.asynchronous = True
         self._fence()
         try:
             self._turn = await self._turns.take_async(self._key, self._timeout)

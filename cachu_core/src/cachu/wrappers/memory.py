@@ -43,7 +43,9 @@ class MemoryCalls:
         self._types = types_reader(callee.parameters)
         # Whether a fresh entry needs no more than to be returned.
         self._plain = callee.policy.validate is None and not callee.policy.copy
-        self._keeps_all = callee.policy.cache_if is None and not callee.policy.copy
+        # Whether a scalar result is kept as it is, which spares a miss the calls of _settle.
+        kept_as_is = callee.policy.cache_if is None and not callee.policy.copy
+        self._quick = kept_as_is and not self._lasting
 
     @property
     def mode(self) -> str:
@@ -53,7 +55,9 @@ class MemoryCalls:
         mode = "lasting" if self._lasting else "timed"
         return mode if self.shelf.table.maxsize is None else f"{mode}-bounded"
 
-    def miss(self, key: Hashable, args: Args, kwargs: Kwargs, overwrite: object = None) -> Any:
+    def miss(  # noqa: C901, PLR0912  in one piece, because every call costs a miss 4 %
+        self, key: Hashable, args: Args, kwargs: Kwargs, overwrite: object = None
+    ) -> Any:
         """Answer a call that the wrapper could not answer by itself."""
         if switches.suspended and switches.is_disabled():
             return self._run(*args, **kwargs) if kwargs else self._run(*args)
@@ -61,8 +65,12 @@ class MemoryCalls:
         flight.owner = get_ident()
         give_up = 0.0
         while True:
-            table = self.shelf.table
-            where, types, seen = self._locate(table, key, args, kwargs)
+            shelf = self.shelf
+            table, types = shelf.table, self._types(key)
+            if types is None or shelf.mixed or (seen := table.entries.get(key)) is not None:
+                where, types, seen = self._locate(table, key, args, kwargs)
+            else:  # as _locate would find, too
+                where = key
             if overwrite:
                 table.flights.overtake(where, flight)
                 break
@@ -70,7 +78,9 @@ class MemoryCalls:
                 return value
             leader = table.flights.under_way.setdefault(where, flight)
             if leader is flight:
-                if table.entries.get(where) is seen and not self._moved(table, types, args, kwargs):
+                if table.entries.get(where) is seen and (
+                    not shelf.mixed or not self._moved(table, types, args, kwargs)
+                ):
                     break
                 # Somebody else landed between our look and our take-off.
                 table.flights.land(where, flight)
@@ -85,7 +95,11 @@ class MemoryCalls:
         self._counters.misses += 1
         try:
             value = self._run(*args, **kwargs) if kwargs else self._run(*args)
-            self._settle(table, where, types, flight, value)
+            if types is not None and self._quick and type(value) in EXACT:
+                deadline = time.time() + self._ttl
+                table.commit(where, (value, deadline) + types, deadline, flight)  # noqa: RUF005
+            else:
+                self._settle(table, where, types, flight, value)
         except BaseException:
             table.flights.land(where, flight)
             raise
@@ -152,7 +166,7 @@ class MemoryCalls:
         self, table: Table, types: tuple[type, ...] | None, args: Args, kwargs: Kwargs
     ) -> bool:
         """Tell whether a call with a raw key has got an entry with a spelled one meanwhile."""
-        if types is None or not self.shelf.mixed:
+        if types is None:
             return False
         return self.shelf.layout is None or self._spell(args, kwargs) in table.entries
 
@@ -179,13 +193,14 @@ class MemoryCalls:
         value: Any,
     ) -> None:
         """Keep what the function returned, or not, and let the flight land."""
-        kept = value if self._keeps_all and type(value) in EXACT else self._policy.keep(value)
+        kept = self._policy.keep(value)
         if kept is NO_VALUE:
             table.refuse(where, flight)
             return
         now = time.time()
         deadline = now + self._ttl
-        table.commit(where, self._row(types, kept, now, deadline), deadline, flight)
+        row = self._row(types, kept, now, deadline)
+        table.commit(where, row, deadline, flight)
 
     def _row(
         self, types: tuple[type, ...] | None, value: Any, now: float, deadline: float
@@ -199,24 +214,22 @@ class MemoryCalls:
 class AsyncMemoryCalls(MemoryCalls):
     """The same for coroutine functions; plain and asynchronous callers wait for each other."""
 
-    def __init__(self, callee: Callee, shelf: Shelf) -> None:
-        super().__init__(callee, shelf)
-        from asyncio import get_running_loop
-
-        self._running_loop = get_running_loop
-
-    async def miss(
+    async def miss(  # noqa: C901, PLR0912
         self, key: Hashable, args: Args, kwargs: Kwargs, overwrite: object = None
     ) -> Any:
         """Answer a call that the wrapper could not answer by itself."""
         if switches.suspended and switches.is_disabled():
             return await (self._run(*args, **kwargs) if kwargs else self._run(*args))
         flight = Flight()
-        flight.owner, flight.loop = get_ident(), self._running_loop()
+        flight.owner, flight.asynchronous = get_ident(), True
         give_up = 0.0
         while True:
-            table = self.shelf.table
-            where, types, seen = self._locate(table, key, args, kwargs)
+            shelf = self.shelf
+            table, types = shelf.table, self._types(key)
+            if types is None or shelf.mixed or (seen := table.entries.get(key)) is not None:
+                where, types, seen = self._locate(table, key, args, kwargs)
+            else:  # as _locate would find, too
+                where = key
             if overwrite:
                 table.flights.overtake(where, flight)
                 break
@@ -224,7 +237,9 @@ class AsyncMemoryCalls(MemoryCalls):
                 return value
             leader = table.flights.under_way.setdefault(where, flight)
             if leader is flight:
-                if table.entries.get(where) is seen:
+                if table.entries.get(where) is seen and (
+                    not shelf.mixed or not self._moved(table, types, args, kwargs)
+                ):
                     break
                 table.flights.land(where, flight)
                 flight = flight.again()
@@ -239,7 +254,11 @@ class AsyncMemoryCalls(MemoryCalls):
         flight.lead_task()
         try:
             value = await (self._run(*args, **kwargs) if kwargs else self._run(*args))
-            self._settle(table, where, types, flight, value)
+            if types is not None and self._quick and type(value) in EXACT:
+                deadline = time.time() + self._ttl
+                table.commit(where, (value, deadline) + types, deadline, flight)  # noqa: RUF005
+            else:
+                self._settle(table, where, types, flight, value)
         except BaseException:
             table.flights.land(where, flight)
             raise

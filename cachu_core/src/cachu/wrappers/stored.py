@@ -152,13 +152,11 @@ class AsyncStoredCalls(StoredCalls):
         """Answer a call."""
         if switches.suspended and switches.is_disabled():
             return await self._run(*args, **(kwargs or {}))
-        from asyncio import get_running_loop
-
         backend = self.region.async_backend
         creation = Creation(
             self.callee, self.region, self.callee.spelling.key(args, kwargs), args, kwargs
         )
-        creation.flight.loop = get_running_loop()
+        creation.flight.asynchronous = True
         entry: CacheEntry | NoValue = NO_VALUE
         try:
             if overwrite:
