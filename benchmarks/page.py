@@ -24,14 +24,17 @@ def load(output: Path) -> dict[str, dict[str, Any]]:
 
 
 def write(page: Path, output: Path) -> None:
-    """Fill each block of *page*: `<!-- written: figures -->`, or the name of a race."""
+    """Fill each block of *page*: `<!-- written: figures -->`, or the name of a race.
+
+    A race is that of the newest Python, unless the block names another: `anatomy-3.10`.
+    """
     results = load(output)
-    python, newest = list(results.items())[-1]
-    races = {race["name"]: race for race in newest["races"]}
+    newest = list(results)[-1]
 
     def filled(match: re.Match[str]) -> str:
-        name = match["name"]
+        name, python = match["name"], match["python"] or newest
         block = match["block"]
+        races = {race["name"]: race for race in results.get(python, {}).get("races", [])}
         if name == "figures":
             block = f"{_about(results)}\n\n{targets.table(results)}"
         elif name in races:
@@ -40,7 +43,9 @@ def write(page: Path, output: Path) -> None:
         return f"{match['start']}\n\n{block.strip()}\n\n{match['end']}"
 
     marked = re.compile(
-        r"(?P<start><!-- written: (?P<name>\w+) -->)(?P<block>.*?)(?P<end><!-- end -->)", re.DOTALL
+        r"(?P<start><!-- written: (?P<name>\w+)(-(?P<python>[\d.]+))? -->)"
+        r"(?P<block>.*?)(?P<end><!-- end -->)",
+        re.DOTALL,
     )
     page.write_text(marked.sub(filled, page.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -14,6 +14,7 @@ FIRST = (
     "options",
     "misses",
     "async_calls",
+    "anatomy",
     "threads",
     "stampede",
     "growth",

@@ -21,8 +21,8 @@ from cachu.entries import NO_VALUE, CacheInfo
 from cachu.errors import CachuWarning
 from cachu.keys import names
 from cachu.keys.spelling import Spelling, unlike
-from cachu.wrappers import compiled
-from cachu.wrappers.callee import Callee, Counters
+from cachu.wrappers import compiled, counters
+from cachu.wrappers.callee import Callee
 from cachu.wrappers.memory import AsyncMemoryCalls, MemoryCalls
 from cachu.wrappers.parameters import Parameters
 from cachu.wrappers.passing import AsyncPassingCalls, PassingCalls
@@ -80,7 +80,7 @@ class Function:
         self.named: bool = name is not None
         self._parameters = Parameters.of(function, exclude)
         self._overrides = overrides
-        self._counters = Counters()
+        self._counters = counters.counters()
         self._warned = False
         self._epoch = 0
         self._calls: Calls | None = None
@@ -314,8 +314,8 @@ class Function:
         return same_region and innermost(other.function) is not innermost(self.function)
 
     def _info(self, size: int) -> CacheInfo:
-        hits = self._hits.cell_contents + self._counters.hits
-        return CacheInfo(hits, self._counters.misses, size)
+        hits, misses = self._counters.total()
+        return CacheInfo(counters.counted(self._hits) + hits, misses, size)
 
     def _refuse(self, args: tuple[Any, ...]) -> Any:
         """Have the function itself refuse more positional arguments than it takes."""

@@ -19,6 +19,8 @@ _USED_UP: dict[type, str] = {
     AsyncGeneratorType: "an async generator",
     CoroutineType: "a coroutine",
 }
+# What is never changed need not be copied.
+_ATOMS = frozenset((int, str, bool, float, bytes, complex, type(None)))
 
 
 class Policy:
@@ -101,7 +103,7 @@ class Policy:
 
     def lend(self, value: Any) -> Any:
         """Return what one caller gets of a value that several share."""
-        if not self.copy:
+        if not self.copy or type(value) in _ATOMS:
             return value
         from copy import deepcopy
 

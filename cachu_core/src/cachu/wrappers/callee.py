@@ -9,21 +9,8 @@ if TYPE_CHECKING:
 
     from cachu.keys.spelling import Spelling
     from cachu.policies import Policy
+    from cachu.wrappers.counters import AnyCounters
     from cachu.wrappers.parameters import Parameters
-
-
-class Counters:
-    """What a function counts besides the hits that its wrapper counts by itself.
-
-    Adding one to an attribute is never interrupted between reading and writing it, so that no
-    count is lost among threads and no lock is needed.
-    """
-
-    __slots__ = ("hits", "misses")
-
-    def __init__(self) -> None:
-        self.hits: int = 0
-        self.misses: int = 0
 
 
 class Callee:
@@ -46,12 +33,12 @@ class Callee:
         parameters: Parameters,
         policy: Policy,
         spelling: Spelling,
-        counters: Counters,
+        counters: AnyCounters,
         lock_timeout: float,
     ) -> None:
         self.function: Callable[..., Any] = function
         self.parameters: Parameters = parameters
         self.policy: Policy = policy
         self.spelling: Spelling = spelling
-        self.counters: Counters = counters
+        self.counters: AnyCounters = counters
         self.lock_timeout: float = lock_timeout

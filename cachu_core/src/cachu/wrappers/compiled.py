@@ -10,15 +10,17 @@ from __future__ import annotations
 import builtins
 import sys
 import time
+from _thread import get_ident
 from itertools import count
-from types import CellType, CodeType, FunctionType
+from types import CodeType, FunctionType
 
-from cachu.wrappers import templates
+from cachu.wrappers import counters, templates
 from cachu.wrappers.parameters import CONTROL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from types import CellType
     from typing import Any, Final
 
     from cachu.wrappers.parameters import Parameters
@@ -54,13 +56,14 @@ def wrap(
         "UNSET": UNSET,
         "entries": {},
         "function": function,
+        "thread": get_ident,
         "time": time,
         "touch": None,
     }
     name = getattr(function, "__name__", type(function).__name__)
     qualname = getattr(function, "__qualname__", name)
     code = wrapper_code(parameters, "direct", coroutine=coroutine, name=name, qualname=qualname)
-    hits = CellType(0)
+    hits = counters.cell()
     defaults, control = parameters.defaults, dict.fromkeys(CONTROL)
     if templates.has_surplus(parameters.shape):
         wrapper = FunctionType(code, namespace, name, (*defaults, UNSET, None, None), (hits,))

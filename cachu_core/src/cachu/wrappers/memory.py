@@ -61,9 +61,7 @@ class MemoryCalls:
         """Answer a call that the wrapper could not answer by itself."""
         if switches.suspended and switches.is_disabled():
             return self._run(*args, **kwargs) if kwargs else self._run(*args)
-        flight = Flight()
-        flight.owner = get_ident()
-        give_up = 0.0
+        flight, give_up = None, 0.0
         while True:
             shelf = self.shelf
             table, types = shelf.table, self._types(key)
@@ -71,11 +69,16 @@ class MemoryCalls:
                 where, types, seen = self._locate(table, key, args, kwargs)
             else:  # as _locate would find, too
                 where = key
+            if seen is not None and not overwrite:
+                value = self._use(table, where, seen)
+                if value is not NO_VALUE:
+                    return value
+            if flight is None:
+                flight = Flight()
+                flight.owner = get_ident()
             if overwrite:
                 table.flights.overtake(where, flight)
                 break
-            if seen is not None and (value := self._use(table, where, seen)) is not NO_VALUE:
-                return value
             leader = table.flights.under_way.setdefault(where, flight)
             if leader is flight:
                 if table.entries.get(where) is seen and (
@@ -220,9 +223,7 @@ class AsyncMemoryCalls(MemoryCalls):
         """Answer a call that the wrapper could not answer by itself."""
         if switches.suspended and switches.is_disabled():
             return await (self._run(*args, **kwargs) if kwargs else self._run(*args))
-        flight = Flight()
-        flight.owner, flight.asynchronous = get_ident(), True
-        give_up = 0.0
+        flight, give_up = None, 0.0
         while True:
             shelf = self.shelf
             table, types = shelf.table, self._types(key)
@@ -230,11 +231,16 @@ class AsyncMemoryCalls(MemoryCalls):
                 where, types, seen = self._locate(table, key, args, kwargs)
             else:  # as _locate would find, too
                 where = key
+            if seen is not None and not overwrite:
+                value = self._use(table, where, seen)
+                if value is not NO_VALUE:
+                    return value
+            if flight is None:
+                flight = Flight()
+                flight.owner, flight.asynchronous = get_ident(), True
             if overwrite:
                 table.flights.overtake(where, flight)
                 break
-            if seen is not None and (value := self._use(table, where, seen)) is not NO_VALUE:
-                return value
             leader = table.flights.under_way.setdefault(where, flight)
             if leader is flight:
                 if table.entries.get(where) is seen and (

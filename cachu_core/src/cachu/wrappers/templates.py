@@ -10,10 +10,13 @@ What a wrapper reads from its globals:
     miss      the call path for everything that is not a plain hit
     function  the decorated function
     refuse    raises the function's own error for too many arguments
+    thread    tells the calling thread, where each counts for itself
     touch     marks an entry as just used, in bounded tables
 """
 
 from __future__ import annotations
+
+from cachu.wrappers.counters import FREE_THREADED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ def wrapper(shape: Shape, mode: str, *, coroutine: bool) -> str:
     refusal = f"refuse(({_tuple(shape)}surplus, _skip_cache, _overwrite_cache))"
     lines = [
         "def make():",
-        "    hits = 0",
+        "    hits = None",
         f"    {'async ' if coroutine else ''}def call({_signature(shape, control=True)}):",
         "        nonlocal hits",
         f"        if {control}:",
@@ -91,7 +94,7 @@ def _hit(shape: Shape, mode: str) -> list[str]:
     checks = [f"type({parts[i]}) is t{i}" for i in checked]
     if mode.startswith("timed"):
         checks.append("time.time() < deadline")
-    found = ["hits += 1", "return value"]
+    found = ["hits[thread()] += 1" if FREE_THREADED else "hits += 1", "return value"]
     if mode.endswith("bounded"):
         found.insert(0, f"touch({raw_key(shape)})")
     if checks:

@@ -1,0 +1,93 @@
+"""Counting what calls do, so that no count is lost among threads and no lock is needed.
+
+With the global interpreter lock, adding one to a variable is never interrupted between reading and
+writing it. Without, each thread adds to a number of its own, and reading adds them up.
+"""
+
+from __future__ import annotations
+
+import sys
+from _thread import get_ident
+from types import CellType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final, TypeAlias
+
+    AnyCounters: TypeAlias = "Counters | ThreadCounters"
+    gil_enabled: Callable[[], bool]
+
+gil_enabled = getattr(sys, "_is_gil_enabled", lambda: True)
+FREE_THREADED: Final = not gil_enabled()
+
+
+def cell() -> CellType:
+    """Return the cell in which a wrapper counts its hits."""
+    if not FREE_THREADED:
+        return CellType(0)
+    from collections import defaultdict
+
+    return CellType(defaultdict(int))
+
+
+def counted(cell: CellType) -> int:
+    """Return what was counted in *cell*."""
+    hits = cell.cell_contents
+    return sum(hits.copy().values()) if FREE_THREADED else hits
+
+
+class Counters:
+    """What a function counts besides the hits that its wrapper counts by itself.
+
+    Attributes:
+        hits: Hits, for adding one to.
+        misses: Misses, for adding one to.
+    """
+
+    __slots__ = ("hits", "misses")
+
+    def __init__(self) -> None:
+        self.hits: int = 0
+        self.misses: int = 0
+
+    def total(self) -> tuple[int, int]:
+        """Return the hits and the misses."""
+        return self.hits, self.misses
+
+
+class ThreadCounters:
+    """The same without the global interpreter lock: every thread has numbers of its own."""
+
+    __slots__ = ("_hits", "_misses")
+
+    def __init__(self) -> None:
+        self._hits: dict[int, int] = {}
+        self._misses: dict[int, int] = {}
+
+    @property
+    def hits(self) -> int:
+        """The hits of this thread, for adding one to."""
+        return self._hits.get(get_ident(), 0)
+
+    @hits.setter
+    def hits(self, hits: int) -> None:
+        self._hits[get_ident()] = hits
+
+    @property
+    def misses(self) -> int:
+        """The misses of this thread, for adding one to."""
+        return self._misses.get(get_ident(), 0)
+
+    @misses.setter
+    def misses(self, misses: int) -> None:
+        self._misses[get_ident()] = misses
+
+    def total(self) -> tuple[int, int]:
+        """Return the hits and the misses of all threads."""
+        return sum(self._hits.copy().values()), sum(self._misses.copy().values())
+
+
+def counters() -> AnyCounters:
+    """Return the counters that this interpreter needs."""
+    return ThreadCounters() if FREE_THREADED else Counters()
