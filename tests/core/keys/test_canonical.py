@@ -20,6 +20,7 @@ import socket
 import sys
 import threading
 import typing
+import uuid
 import weakref
 import zoneinfo
 
@@ -135,6 +136,10 @@ class Model(pydantic.BaseModel):
 class Open(pydantic.BaseModel, extra="allow"):
     x: int
 
+    @functools.cached_property
+    def double(self) -> int:
+        return self.x * 2
+
 
 class Plain:
     def __init__(self, **attributes: object) -> None:
@@ -235,7 +240,22 @@ class FrozenSet(frozenset): ...
 class Dict(dict): ...
 
 
+class Lies(tuple):
+    """A tuple that says it has other elements."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> typing.Iterator[object]:
+        return iter(())
+
+
 class Moment(dt.datetime): ...
+
+
+class Odd(dt.date):
+    @property
+    def year(self) -> float:
+        return 0.5
 
 
 class Private(float):
@@ -485,6 +505,15 @@ def test_k3_nothing_moves_between_neighbours():
     assert encode({"a": "b"}) != encode({"b": "a"})
 
 
+def test_k3_keys_of_dicts_are_told_from_their_lookalikes_however_many_there_were():
+    many = {f"key {number}": number for number in range(3000)}
+    before = encode(many)
+    assert encode(dict(reversed(many.items()))) == before
+    assert encode({Text("key 7"): 7}) != encode({"key 7": 7})
+    assert encode({"key 7": 7}) == encode({"key " + str(7): 7})
+    assert encode(many) == before
+
+
 # scalars, K4
 
 
@@ -611,6 +640,12 @@ def test_k4_subclasses_of_sets_have_no_order():
 
 def test_k4_content_counts_and_not_what_overridden_methods_say():
     assert encode(Text("a")) != encode(Text("b"))
+    assert encode(Lies((1,))) == encode(Lies((1,))) != encode(Lies((2,)))
+
+
+def test_k4_subclasses_of_values_may_override_their_attributes():
+    assert encode(Odd(2024, 1, 1)) != encode(Odd(2024, 1, 2))
+    assert encode(Odd(2024, 1, 1)) != encode(dt.date(2024, 1, 1))
 
 
 # records, K4
@@ -650,12 +685,29 @@ def test_k4_no_attribute_of_a_record_is_lost():
     assert encode(Table("t", a=1)) != encode(Table("u", a=1))
 
 
+def test_k4_fields_that_are_missing_or_too_many_count():
+    usual, bare, more, other = Point(1), Point(1), Point(1), Point(1)
+    del bare.x
+    more.noted = 1
+    del other.x
+    other.noted = 1
+    assert len({encode(point) for point in (usual, bare, more, other)}) == 4
+    slotted = Slotted(1)
+    object.__delattr__(slotted, "x")
+    assert encode(slotted) != encode(Slotted(None))
+    halves = Attr(1), Attr(2)
+    for half in halves:
+        del half.y
+    assert len({encode(attr) for attr in (*halves, Attr(1), Attr(2))}) == 4
+    assert encode(Model.model_construct(y=1)) != encode(Model(x=None, y=1))
+
+
 def test_k4_reading_a_record_does_not_change_its_key():
-    derived, hashed = Derived(1), Hashed("a")
-    before = encode(derived), encode(hashed)
-    assert derived.double
+    derived, hashed, model = Derived(1), Hashed("a"), Open(x=1, z=1)
+    before = encode(derived), encode(hashed), encode(model)
+    assert derived.double == model.double == 2
     assert hash(hashed)
-    assert (encode(derived), encode(hashed)) == before
+    assert (encode(derived), encode(hashed), encode(model)) == before
 
 
 def test_k4_pydantic_models_are_by_class_and_fields():
@@ -920,6 +972,38 @@ def test_k4_what_contains_itself_is_refused(value):
 def test_k4_depth_has_a_limit_of_its_own():
     value: list[object] = []
     for _ in range(MAX_DEPTH - 1):
+        value = [value]
+    assert encode(value)
+    with pytest.raises(UncacheableArgumentError, match="nested more than"):
+        encode([value])
+
+
+@pytest.mark.parametrize(
+    ("value", "levels"),
+    [
+        (dt.date(2024, 1, 2), 1),
+        (dt.datetime(2024, 1, 2, tzinfo=dt.timezone.utc), 3),
+        (dt.time(1, 2), 1),
+        (dt.timedelta(1), 1),
+        (dt.timezone.utc, 2),
+        (decimal.Decimal("1.5"), 2),
+        (decimal.Decimal("NaN"), 2),
+        (uuid.UUID(int=1), 1),
+        (pathlib.PurePosixPath("a"), 1),
+        (Color.RED, 1),
+        (Keyed(1), 1),
+        (Pair(1), 2),
+        (Point(1), 2),
+        (Slotted(1), 2),
+        (Attr(1), 2),
+        (Model(x=1), 2),
+        ((), 1),
+        ({}, 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_k4_the_limit_counts_what_a_value_is_made_of(value, levels):
+    for _ in range(MAX_DEPTH - levels):
         value = [value]
     assert encode(value)
     with pytest.raises(UncacheableArgumentError, match="nested more than"):

@@ -33,6 +33,20 @@ class Point:
     x: object
     y: object = None
 
+@dataclasses.dataclass(init=False)
+class Sealed:
+    __slots__ = ("x",)
+    x: object
+    def __init__(self, x):
+        self.x = x
+
+@dataclasses.dataclass
+class Empty:
+    pass
+
+class Bare(tuple):
+    __slots__ = ()
+
 class Plain:
     def __init__(self, **attributes):
         vars(self).update(attributes)
@@ -61,6 +75,10 @@ def function():
 names = [f"name {number}" for number in range(20)]
 day = datetime.datetime(2024, 10, 27, 2, 30, 1, 5)
 est = datetime.timezone(datetime.timedelta(hours=-5), "EST")
+zulu = datetime.timezone(datetime.timedelta(0), "Zulu")
+late = Point(1)
+late.noted = 2
+del late.y
 """
 
 GOLDEN = {
@@ -141,6 +159,20 @@ GOLDEN = {
     "Items([1])": "402cde2c5cd69dfd",
     "Keyed()": "43b9d468cfc24c28",
     "ValueError('bad', 1)": "c1a3beb473039158",
+    "day.replace(tzinfo=zulu)": "3a5abfa05154dbde",
+    "day.timetz().replace(tzinfo=est)": "6d5f40d061b76468",
+    "day.time().replace(fold=1)": "e37c46b03188aba8",
+    "est": "b7f0fc16b06833c4",
+    "decimal.Decimal('-0.050')": "9bca48a752c29634",
+    "decimal.Decimal('1E+30')": "b5b405954e7cdce4",
+    "decimal.Decimal('-Infinity')": "cc163cd5c7ed6a1a",
+    "Sealed(1)": "67543364cfe4cbb1",
+    "Sealed((1, 'a'))": "8c9e67f08e784125",
+    "Empty()": "ccd3595037ded9da",
+    "late": "6a6f93d8a310434f",
+    "Point(Point(1), {Color.RED: day})": "c83b0f50b3c432f4",
+    "Bare((1, 2))": "ad579d4b7bd39c87",
+    "{'a' * 65: 1}": "8bc06ce075dde557",
 }
 
 RUNNER = """

@@ -18,33 +18,62 @@ What has no order (set, frozenset, dict) is sorted by the bytes of its elements.
 
 from __future__ import annotations
 
+from weakref import ref
+
 from cachu.errors import UncacheableArgumentError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, TypeAlias
+    from collections.abc import Callable, Collection
+    from typing import Any, Final, TypeAlias
 
     Handler: TypeAlias = Callable[[Any, int], bytes]
 
-__all__ = ["HANDLERS", "MAX_DEPTH", "encode", "nested"]
+__all__ = ["HANDLERS", "MAX_DEPTH", "TEXTS", "encode", "nested"]
 
 # A fixed depth, so that what can be cached never depends on how deep the caller's stack is.
 MAX_DEPTH = 200
+_MOST_TEXTS = 1024
+_LONG_TEXT = 64
+# The others by id, for a metaclass may redefine what is equal.
+_mortal: Final[dict[int, tuple[ref[type], Handler]]] = {}
+# Sizes below have the beginning of their canonical bytes ready.
+_USUAL = 64
 
 
 class Handlers(dict[type, "Handler"]):
-    """Class -> handler(value, depth), filled on the first sight of a class."""
+    """Class -> handler(value, depth), filled on the first sight of a class.
 
-    _choose: Callable[[type], Handler] | None = None
+    Only classes that live for ever are kept in here.
+    """
 
     def __missing__(self, cls: type) -> Handler:
-        if self._choose is None:
-            # Many an application passes nothing but the types below: the other rooms stay shut.
-            from cachu.keys.classes import handler_of
+        found = _mortal.get(id(cls))
+        if found is not None and found[0]() is cls:
+            return found[1]
+        # Many an application passes nothing but the types below: the other rooms stay shut.
+        from cachu.keys.classes import choose
 
-            self._choose = handler_of
-        return self._choose(cls)
+        handler = choose(cls)
+        if cls not in self:
+            place = id(cls)
+            _mortal[place] = ref(cls, lambda _: _mortal.pop(place, None)), handler
+        return handler
+
+
+class Texts(dict[str, bytes]):
+    """Text -> its canonical bytes: names of parameters and fields, keys of dicts.
+
+    There are few of them, and they come again at every call. Only an exact `str` may be looked up.
+    """
+
+    def __missing__(self, text: str) -> bytes:
+        data = _str(text, 0)
+        if len(text) <= _LONG_TEXT:
+            if len(self) >= _MOST_TEXTS:
+                self.clear()
+            self[text] = data
+        return data
 
 
 def nested(value: object, depth: int) -> bytes:
@@ -100,7 +129,9 @@ def _str(value: str, _depth: int) -> bytes:
         data = value.encode()
     except UnicodeEncodeError:
         data = value.encode("utf-8", "surrogatepass")
-    return b"s%d:%b" % (len(data), data)
+    size = len(data)
+    # Joining is half the price of formatting.
+    return _STR_STARTS[size] + data if size < _USUAL else b"s%d:%b" % (size, data)
 
 
 def _bytes(value: bytes, _depth: int) -> bytes:
@@ -111,40 +142,45 @@ def _bytearray(value: bytearray, _depth: int) -> bytes:
     return b"y%d:%b" % (len(value), bytes(value))
 
 
-def _tuple(value: tuple[object, ...], depth: int) -> bytes:
-    depth = deeper(depth)
-    parts = [HANDLERS[type(item)](item, depth) for item in value]
-    return b"t%d:%b" % (len(parts), b"".join(parts))
+def _starts(tag: bytes) -> list[bytes]:
+    return [b"%b%d:" % (tag, size) for size in range(_USUAL)]
 
 
-def _list(value: list[object], depth: int) -> bytes:
-    depth = deeper(depth)
-    parts = [HANDLERS[type(item)](item, depth) for item in value]
-    return b"l%d:%b" % (len(parts), b"".join(parts))
+def _collection(tag: bytes, *, ordered: bool) -> Handler:
+    starts = _starts(tag)
+
+    def collection(value: Collection[Any], depth: int) -> bytes:
+        depth = depth + 1 if depth < MAX_DEPTH else deeper(depth)
+        parts: list[bytes] = []
+        # Every call with such an argument comes by here, and calling a handler costs as much as
+        # what it does for an int.
+        for item in value:
+            kind = type(item)
+            parts.append(b"i%x;" % item if kind is int else HANDLERS[kind](item, depth))
+        if not ordered:
+            parts.sort()
+        size = len(parts)
+        start = starts[size] if size < _USUAL else b"%b%d:" % (tag, size)
+        return start + b"".join(parts)
+
+    return collection
 
 
-def _set(value: set[object], depth: int) -> bytes:
-    depth = deeper(depth)
-    parts = sorted([HANDLERS[type(item)](item, depth) for item in value])
-    return b"S%d:%b" % (len(parts), b"".join(parts))
-
-
-def _frozenset(value: frozenset[object], depth: int) -> bytes:
-    depth = deeper(depth)
-    parts = sorted([HANDLERS[type(item)](item, depth) for item in value])
-    return b"Z%d:%b" % (len(parts), b"".join(parts))
-
-
-def _dict(value: dict[object, object], depth: int) -> bytes:
-    depth = deeper(depth)
-    parts = [
-        HANDLERS[type(key)](key, depth) + HANDLERS[type(item)](item, depth)
-        for key, item in value.items()
-    ]
+def _dict(value: dict[Any, Any], depth: int) -> bytes:
+    depth = depth + 1 if depth < MAX_DEPTH else deeper(depth)
+    parts: list[bytes] = []
+    for key, item in value.items():
+        kind = type(key)
+        # No other class is looked up: it might be equal to the text of another.
+        start = TEXTS[key] if kind is str else HANDLERS[kind](key, depth)
+        kind = type(item)
+        parts.append(start + (b"i%x;" % item if kind is int else HANDLERS[kind](item, depth)))
     parts.sort()
     return b"d%d:%b" % (len(parts), b"".join(parts))
 
 
+_STR_STARTS = _starts(b"s")
+TEXTS = Texts()
 HANDLERS = Handlers(
     {
         type(None): _none,
@@ -155,10 +191,10 @@ HANDLERS = Handlers(
         str: _str,
         bytes: _bytes,
         bytearray: _bytearray,
-        tuple: _tuple,
-        list: _list,
-        set: _set,
-        frozenset: _frozenset,
+        tuple: _collection(b"t", ordered=True),
+        list: _collection(b"l", ordered=True),
+        set: _collection(b"S", ordered=False),
+        frozenset: _collection(b"Z", ordered=False),
         dict: _dict,
     }
 )

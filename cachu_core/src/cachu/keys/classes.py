@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
-from weakref import WeakKeyDictionary
 
 from cachu.errors import UncacheableArgumentError
-from cachu.keys.canonical import HANDLERS, nested
+from cachu.keys.canonical import HANDLERS, deeper, nested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,32 +25,18 @@ if TYPE_CHECKING:
 
     from cachu.keys.canonical import Handler
 
-__all__ = ["bound_method", "global_object", "handler_of", "header", "name_of", "title", "title_of"]
+__all__ = ["bound_method", "choose", "global_object", "header", "name_of", "title", "title_of"]
 
 _HEAP_TYPE = 1 << 9
-_seen: WeakKeyDictionary[type, Handler] = WeakKeyDictionary()
 
 
-def handler_of(cls: type) -> Handler:
+def choose(cls: type) -> Handler:
     """Return the handler of a class that `canonical` does not know by itself.
 
     Raises:
         UncacheableArgumentError: Instances of the class have no stable form. This is found out
             anew at every call, because a class may get its name after its first instance.
     """
-    try:
-        handler = _seen.get(cls)
-        if handler is None:
-            handler = _seen[cls] = _choose(cls)
-    except TypeError as error:
-        if isinstance(error, UncacheableArgumentError):
-            raise
-        # A metaclass may make its classes unhashable.
-        return _choose(cls)
-    return handler
-
-
-def _choose(cls: type) -> Handler:
     from cachu.keys.natives import exact_native, subclass_of_native
 
     if _defines(cls, "__cache_key__"):
@@ -70,7 +55,8 @@ def _choose(cls: type) -> Handler:
             return handler
     if any(type_name(base) == ("enum", "Enum") for base in cls.__mro__):
         return _enum(cls)
-    from cachu.keys.states import pickled, record
+    from cachu.keys.records import record
+    from cachu.keys.states import pickled
 
     return subclass_of_native(cls) or record(cls) or pickled(cls)
 
@@ -169,21 +155,21 @@ def bound_method(value: Any, depth: int) -> bytes:
 
 def _keyed(cls: type) -> Handler:
     # A local class may say who it is: the name need not lead back to it.
-    start = header(b"k", title(*type_name(cls)))
+    start = header(b"k", title(*type_name(cls))) + b"t1:"
 
     def keyed(value: Any, depth: int) -> bytes:
-        return start + nested((value.__cache_key__(),), depth)
+        return start + nested(value.__cache_key__(), deeper(depth))
 
     return keyed
 
 
 def _enum(cls: type) -> Handler:
-    start = header(b"e", name_of(cls))
+    start = header(b"e", name_of(cls)) + b"t1:"
     # The names of combined flags differ between versions of Python; their values do not.
     by_value = any(type_name(base) == ("enum", "Flag") for base in cls.__mro__)
 
     def member(value: Any, depth: int) -> bytes:
         name = None if by_value else value._name_
-        return start + nested((value._value_ if name is None else name,), depth)
+        return start + nested(value._value_ if name is None else name, deeper(depth))
 
     return member

@@ -7,9 +7,13 @@ collections are not here, because they say *which* data a function reads.
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
+from weakref import ref
 
-__all__ = ["is_connection"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+__all__ = ["PLAIN", "is_connection"]
 
 _ASYNC_AND_SYNC_SQL = (
     "Engine Connection Session scoped_session sessionmaker "
@@ -108,14 +112,15 @@ _DRIVERS: dict[str, frozenset[str]] = {
 }
 
 _SHAPE = ("cursor", "commit", "rollback", "close")
-_PLAIN = frozenset(
+PLAIN = frozenset(
     {
         *(type(None), bool, int, float, complex, str, bytes, bytearray),
         *(tuple, list, set, frozenset, dict),
     }
 )
 
-_answers: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
+# By id, for a metaclass may redefine what is equal.
+_answers: Final[dict[int, tuple[ref[type], bool]]] = {}
 
 
 def is_connection(value: object) -> bool:
@@ -129,15 +134,14 @@ def is_connection(value: object) -> bool:
         for instances of their subclasses, and for whatever has the shape of a PEP 249 connection.
     """
     cls = type(value)
-    if cls in _PLAIN:
+    if cls in PLAIN:
         return False
-    try:
-        answer = _answers.get(cls)
-        if answer is None:
-            answer = _answers[cls] = _known(cls) or _shaped(cls)
-    except TypeError:
-        # A metaclass may make its classes unhashable.
-        return _known(cls) or _shaped(cls)
+    place = id(cls)
+    known = _answers.get(place)
+    if known is not None and known[0]() is cls:
+        return known[1]
+    answer = _known(cls) or _shaped(cls)
+    _answers[place] = ref(cls, lambda _: _answers.pop(place, None)), answer
     return answer
 
 

@@ -16,6 +16,7 @@ from cachu.keys.classes import (
     name_of,
     type_name,
 )
+from cachu.keys.quick import QUICK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,9 +120,15 @@ _EXACT: dict[type, Callable[[Any], object]] = {
     dict: dict.copy,
 }
 
+# Of these, `canonical` only reads the elements.
+_ITERATED = frozenset({tuple, list, set, frozenset})
 
-def exact_native(cls: type) -> Handler | None:
-    """Return the handler of a class of the standard library, None for any other class."""
+
+def exact_native(cls: type, *, quick: bool = True) -> Handler | None:
+    """Return the handler of a class of the standard library, None for any other class.
+
+    One that is not *quick* takes instances of subclasses too.
+    """
     module, name = type_name(cls)
     if module == "builtins" and name in _BUILT_IN:
         return _BUILT_IN[name]
@@ -131,6 +138,8 @@ def exact_native(cls: type) -> Handler | None:
     if parts is None:
         return None
     start = header(b"n", f"{module}:{name}")
+    if quick and (module, name) in QUICK:
+        return QUICK[module, name](start)
 
     def native(value: Any, depth: int) -> bytes:
         return start + nested(parts(value), depth)
@@ -143,11 +152,16 @@ def subclass_of_native(cls: type) -> Handler | None:
     for base in cls.__mro__[1:-1]:
         exact = _EXACT.get(base)
         if exact is not None:
-            return derived(cls, base, HANDLERS[base], exact)
-        handler = exact_native(base)
+            faithful = base in _ITERATED and _iterator(cls) is _iterator(base)
+            return derived(cls, base, HANDLERS[base], None if faithful else exact)
+        handler = exact_native(base, quick=False)
         if handler is not None:
             return derived(cls, base, handler)
     return None
+
+
+def _iterator(cls: Any) -> object:
+    return cls.__iter__
 
 
 def derived(
@@ -167,17 +181,28 @@ def derived(
     own = cls.__mro__[: cls.__mro__.index(base)]
     if any("__reduce__" in vars(each) or "__reduce_ex__" in vars(each) for each in own):
         return None
-    start = header(b"u", name_of(cls))
+    start = header(b"u", name_of(cls)) + b"t2:"
     has_state = any("__getstate__" in vars(each) for each in own)
     slots = [] if has_state else _slots(own)
+    if not has_state and not slots and not cls.__dictoffset__:
+        return _stateless(start, handler, exact)
 
     def subclass(value: Any, depth: int) -> bytes:
         depth = deeper(depth)
         content = handler(value if exact is None else exact(value), depth)
         state = value.__getstate__() if has_state else _attributes(value, slots)
-        return b"%bt2:%b%b" % (start, content, nested(state, depth))
+        return start + content + nested(state, depth)
 
     return subclass
+
+
+def _stateless(start: bytes, handler: Handler, exact: Callable[[Any], object] | None) -> Handler:
+    """Encode instances that hold nothing but the content of the base, as those of a namedtuple."""
+
+    def stateless(value: Any, depth: int) -> bytes:
+        return b"%b%bN" % (start, handler(value if exact is None else exact(value), deeper(depth)))
+
+    return stateless
 
 
 def _slots(classes: tuple[type, ...]) -> list[str]:

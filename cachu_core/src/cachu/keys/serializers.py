@@ -7,7 +7,7 @@ declares them, and returns text. Different arguments must never make the same te
 from __future__ import annotations
 
 from cachu.errors import UncacheableArgumentError
-from cachu.keys.canonical import HANDLERS, encode
+from cachu.keys.canonical import HANDLERS, TEXTS, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
-__all__ = ["KeySerializer", "digest", "text"]
+__all__ = ["KeySerializer", "digest", "digest_of", "text"]
 
 _DIGEST_SIZE = 16
 
@@ -37,15 +37,6 @@ class KeySerializer(Protocol):
         ...
 
 
-class _Names(dict[str, bytes]):
-    """Parameter name -> its canonical bytes; there are no more of them than parameters."""
-
-    def __missing__(self, name: str) -> bytes:
-        data = self[name] = encode(name)
-        return data
-
-
-_names = _Names()
 _blake2b: Callable[..., Any] | None = None
 
 
@@ -70,17 +61,22 @@ def digest(arguments: Mapping[str, Any]) -> str:
     Raises:
         UncacheableArgumentError: An argument has no stable form; `.parameter` names it.
     """
-    blake2b = _blake2b or _load_blake2b()
     parts = []
     name = None
     try:
         for name, value in arguments.items():
-            parts.append(_names[name])
+            parts.append(TEXTS[name])
             parts.append(HANDLERS[type(value)](value, 0))
     except UncacheableArgumentError as error:
         error.parameter = name
         raise
-    hexadecimal: str = blake2b(b"".join(parts), digest_size=_DIGEST_SIZE).hexdigest()
+    return digest_of(b"".join(parts))
+
+
+def digest_of(data: bytes) -> str:
+    """Return the digest of arguments: names and values, their canonical bytes one after another."""
+    blake2b = _blake2b or _load_blake2b()
+    hexadecimal: str = blake2b(data, digest_size=_DIGEST_SIZE).hexdigest()
     return hexadecimal
 
 

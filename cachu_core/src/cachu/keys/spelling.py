@@ -6,18 +6,23 @@ import os
 from _thread import RLock
 from weakref import ref
 
-from cachu.errors import ConfigurationError
+from cachu.errors import ConfigurationError, UncacheableArgumentError
+from cachu.keys.canonical import HANDLERS, TEXTS
 from cachu.keys.classes import title_of
-from cachu.keys.connections import is_connection
+from cachu.keys.connections import PLAIN, is_connection
 from cachu.keys.names import join
+from cachu.keys.places import find_places
+from cachu.keys.serializers import digest, digest_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, Final
 
+    from cachu.keys.places import Place
     from cachu.keys.serializers import KeySerializer
 
+_UNKNOWN: Final[tuple[tuple[str, Place], ...]] = (("", ""),)
 _lock = RLock()
 # By id, for a metaclass may redefine what is equal. The second: how many classes had a name that
 # does not lead back to them; a number is never given twice, for entries outlive their classes.
@@ -37,7 +42,16 @@ class Spelling:
         serializer: Turns those that count into text.
     """
 
-    __slots__ = ("_arguments", "_keyed", "_receiver", "_serializer", "_variadic", "function")
+    __slots__ = (
+        "_arguments",
+        "_keyed",
+        "_places",
+        "_receiver",
+        "_serializer",
+        "_start",
+        "_variadic",
+        "function",
+    )
 
     def __init__(
         self,
@@ -54,6 +68,9 @@ class Spelling:
         self._variadic = variadic
         self._arguments = arguments
         self._serializer = serializer
+        self._start = join(function, "")
+        # Found out at the first call; None where the long way must be gone.
+        self._places: tuple[tuple[str, Place], ...] | None = _UNKNOWN
 
     def key(self, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> str:
         """Return the key of a bound call.
@@ -61,8 +78,37 @@ class Spelling:
         Raises:
             UncacheableArgumentError: If an argument that counts has no stable form.
         """
-        arguments = self._arguments(args, kwargs)
-        return self.spell({name: arguments[name] for name in self._keyed})
+        places = self._places
+        if places is _UNKNOWN:
+            places = self._find_places(args, kwargs)
+        if places is None:
+            arguments = self._arguments(args, kwargs)
+            return self.spell({name: arguments[name] for name in self._keyed})
+        # What `spell` and the default serializer would do, without a dict in between.
+        parts: list[bytes] = []
+        name = None
+        try:
+            for name, place in places:
+                value = args[place] if type(place) is int else _collect(place, args, kwargs)
+                if name == self._receiver:
+                    value = _runtime_class(value)
+                kind = type(value)
+                if kind in PLAIN or not is_connection(value):
+                    parts.append(TEXTS[name])
+                    parts.append(HANDLERS[kind](value, 0))
+        except UncacheableArgumentError as error:
+            error.parameter = name
+            raise
+        return self._start + digest_of(b"".join(parts))
+
+    def _find_places(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
+    ) -> tuple[tuple[str, Place], ...] | None:
+        places = None
+        if self._serializer is digest:
+            places = find_places(self._keyed, self._variadic, self._arguments, args, kwargs)
+        self._places = places
+        return places
 
     def spell(self, arguments: Mapping[str, Any]) -> str:
         """Return the key of a call with these *arguments*, by name and in order."""
@@ -107,10 +153,25 @@ def unlike(label: str, taken: set[str] | set[str | None]) -> str:
     return candidate
 
 
+def _collect(place: Place, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> Any:
+    """Return what a call has at one of the places that are no position."""
+    if isinstance(place, slice):
+        return _without_connections(args[place])
+    keywords = kwargs or {}
+    if isinstance(place, frozenset):
+        rest = {name: keywords[name] for name in keywords if name not in place}
+        return _without_connections(rest)
+    return keywords[place]  # type: ignore[index]
+
+
 def _without_connections(values: Any) -> object:
     if isinstance(values, dict):
-        return {name: value for name, value in values.items() if not is_connection(value)}
-    return tuple(value for value in values if not is_connection(value))
+        return {
+            name: value
+            for name, value in values.items()
+            if type(value) in PLAIN or not is_connection(value)
+        }
+    return tuple([value for value in values if type(value) in PLAIN or not is_connection(value)])
 
 
 def _runtime_class(receiver: object) -> object:

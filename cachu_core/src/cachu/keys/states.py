@@ -1,9 +1,8 @@
-"""Objects by class and state: records by their fields, others as pickle would save them."""
+"""Objects by class and the state that pickle would save."""
 
 from __future__ import annotations
 
 import copyreg
-import sys
 
 from cachu.errors import UncacheableArgumentError
 from cachu.keys.canonical import deeper, nested
@@ -15,66 +14,10 @@ if TYPE_CHECKING:
 
     from cachu.keys.canonical import Handler
 
-__all__ = ["pickled", "record"]
+__all__ = ["pickled"]
 
 _PROTOCOL = 4
 _LENGTHS = range(2, 7)
-
-
-def record(cls: type) -> Handler | None:
-    """Return the handler of a dataclass, an attrs class or a pydantic model; None for others.
-
-    The state is the fields and whatever else the instance holds (a plain attribute set in
-    `__post_init__`), but no value remembered by a `cached_property`, and no remembered hash:
-    reading an object must not change its key.
-    """
-    # A base with content of its own (an exception, say) has its own `__new__`: pickle knows it.
-    if any("__new__" in vars(base) for base in cls.__mro__[:-1]):
-        return None
-    names = _fields(cls)
-    if names is None:
-        return None
-    start = header(b"r", name_of(cls))
-    forgotten = {"_attrs_cached_hash", *_cached_properties(cls)}
-
-    def fields(value: Any, depth: int) -> bytes:
-        state = {
-            name: item
-            for name, item in getattr(value, "__dict__", {}).items()
-            if name not in forgotten
-        }
-        for name in names:
-            if name not in state:
-                try:
-                    state[name] = getattr(value, name)
-                except AttributeError:
-                    continue
-        return start + nested((state,), depth)
-
-    return fields
-
-
-def _fields(cls: type) -> list[str] | None:
-    # Only of the class itself: a plain subclass of a record is not a record.
-    own = vars(cls)
-    if "__dataclass_fields__" in own:
-        return [field.name for field in sys.modules["dataclasses"].fields(cls)]
-    if "__attrs_attrs__" in own:
-        return [attribute.name for attribute in own["__attrs_attrs__"]]
-    if "__pydantic_core_schema__" in own or "__pydantic_fields__" in own:
-        # The fields are in `__dict__`, these are not. Which fields were passed and which are
-        # defaults is left out: such models are equal.
-        return ["__pydantic_extra__", "__pydantic_private__"]
-    return None
-
-
-def _cached_properties(cls: type) -> set[str]:
-    return {
-        name
-        for base in cls.__mro__
-        for name, item in vars(base).items()
-        if type(item).__name__ == "cached_property"
-    }
 
 
 def pickled(cls: type) -> Handler:
