@@ -165,6 +165,27 @@ class LeaseStore(FullStore):
         self.shelf.changed.notify_all()
 
 
+class BatchStore(DictStore):
+    """Counts its round trips."""
+
+    capabilities = Capability.BATCH
+
+    def load(self, key, tag=None):
+        self.shelf.calls["load"] += 1
+        return super().load(key, tag)
+
+    def load_many(self, keys):
+        self.shelf.calls["load"] += 1
+        found = {key: super(BatchStore, self).load(key) for key in keys}
+        return {key: data for key, data in found.items() if data is not None}
+
+
+class LeasesOnly(LeaseStore):
+    """Leases, but no clears."""
+
+    capabilities = Capability.LEASES
+
+
 class WholeBackend(Backend):
     """No store at all, but objects: what a plugin may return instead of one."""
 
@@ -273,5 +294,7 @@ def register(plugin):
 DICT = register(StorePlugin("dict", DictStore))
 ASYNC_DICT = register(AsyncStorePlugin("async-dict", AsyncDictStore))
 FULL = register(StorePlugin("full", FullStore))
+BATCH = register(StorePlugin("batch", BatchStore))
+LEASES_ONLY = register(StorePlugin("leases-only", LeasesOnly))
 LEASE = register(StorePlugin("lease", LeaseStore))
 WHOLE = register(WholePlugin("whole", WholeBackend))

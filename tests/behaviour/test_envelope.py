@@ -9,6 +9,10 @@ import pytest
 import shelves
 
 import cachu
+from cachu.entries import CacheEntry
+from cachu.serializers import PickleSerializer
+from cachu.serializers.envelope import Codec
+from cachu.testing import FakeClock
 
 
 @pytest.fixture(params=["full", "lease"])
@@ -140,3 +144,47 @@ def test_setting_what_cannot_be_stored_says_so(colour):
         f.set(lambda: 1, 1)
     with pytest.raises(cachu.SerializationError):
         colour.get_backend().set("own", lambda: 1)
+
+
+@pytest.mark.parametrize("secret", [None, "secret"])
+@pytest.mark.parametrize("where", ["key", "region", "package"])
+def test_v3_an_entry_that_was_moved_is_refused(colour, caplog, secret, where):
+    """What is whole, and signed, answers only the call and the region that it was made for."""
+    colour.configure(secret_key=secret or cachu.DEFAULT)
+    plugin = {"full": shelves.FULL, "lease": shelves.LEASE}[colour.backend_name]
+    other = colour.beside()
+    other.configure(secret_key=secret or cachu.DEFAULT)
+    f = colour.cached(name="f", ttl=60)
+    moved = {
+        "key": f,
+        "region": colour.cached(name="f", ttl=90),
+        "package": other.cached(name="f", ttl=60),
+    }[where]
+    f(1)
+    argument = 2 if where == "key" else 1
+    moved(argument)
+    rows = {shelf.name: shelf.rows for shelf in plugin.rack.values()}
+    package = other.package if where == "package" else colour.package
+    target = rows[package, "", 90.0 if where == "region" else 60.0]
+    source = rows[colour.package, "", 60.0]
+    target[moved.key(argument)] = source[f.key(1)]
+    runs = moved.runs
+    assert moved(argument) == moved(argument) == [argument, runs + 1]
+    assert len(warnings_of(caplog)) == 1
+    other.close()
+
+
+TIMES_AND_VALUE = "41d954fc4000000041d954fc8b0000008005950d000000000000005d94284b018c0374776f94652e"
+HEADS = {None: "c5cc0100067069636b6c65", b"secret": "c5cc0101067069636b6c65"}
+CHECKS = {None: "0912c208", b"secret": "a0afb99a10229dacf87815820bc07e36"}
+
+
+@pytest.mark.parametrize("secret", [None, b"secret"], ids=["checked", "signed"])
+def test_v3_the_bytes_are_stable(secret):
+    """A store outlives the release that wrote it."""
+    codec = Codec(PickleSerializer(), "pickle", "app::300", secret)
+    data = bytes.fromhex(HEADS[secret] + CHECKS[secret] + TIMES_AND_VALUE)
+    with FakeClock(1_700_000_001.0):
+        entry = codec.unpack("app:f:k", data)
+    assert entry == CacheEntry([1, "two"], 1_700_000_000.0)
+    assert codec.pack("app:f:k", entry, 300) == data

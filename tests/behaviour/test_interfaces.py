@@ -23,8 +23,6 @@ def cachu_backend(request):
 
 @pytest.mark.parametrize("operation", ["delete", "set", "clear"])
 def test_direct_access_keeps_older_computations_out(colour, operation):
-    if operation == "clear" and "dict" in colour.backend_name:
-        operation = "delete"  # these stores do not clear
     gate = Event()
     f = colour.cached(lambda x: colour.hold(gate.is_set, "old") if f.runs == 1 else "new")
     running = colour.start(f, 1)
@@ -68,11 +66,12 @@ def test_all_packages(colour):
     for function in functions:
         function(1)
     clear = colour._api("cache_clear")
-    assert colour.lift(clear(backend=colour.backend_name, package="*")) >= 3
+    cleared = colour.lift(clear(backend=colour.backend_name, package="*"))
+    assert cleared >= 3 or cleared == -1
     assert not any(function.holds(1) for function in functions)
 
 
-@needs(Capability.REGIONS)
+@needs(Capability.REGIONS | Capability.COUNT)
 def test_all_packages_from_a_cold_process(colour):
     f = colour.cached()
     f(1)

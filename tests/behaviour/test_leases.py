@@ -6,6 +6,7 @@ from threading import Event
 import pytest
 import shelves
 
+import cachu
 from cachu.backends.stores import Lease
 from cachu.testing.suite.colours import Running, wait_until
 
@@ -156,7 +157,7 @@ def test_a_store_must_hand_out_a_lease_when_forced(colour, monkeypatch):
     f(1)
     data = store_of(colour).load(f.key(1))
     monkeypatch.setattr(shelves.LeaseStore, "begin", lambda *_args, **_options: data)
-    with pytest.raises(TypeError, match="must return a Lease"):
+    with pytest.raises(cachu.PluginError, match="must return a Lease"):
         f(1)
 
 

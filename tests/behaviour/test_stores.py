@@ -8,6 +8,8 @@ CASES = {
     "async-dict": "async-dict",
     "dict-locked": {"backend": "dict", "lock": "thread"},
     "async-dict-locked": {"backend": "async-dict", "lock": "thread"},
+    "batch": "batch",
+    "leases-only": "leases-only",
     "full": "full",
     "full-signed": {"backend": "full", "secret_key": "secret"},
     "full-text": {"backend": "full", "key_serializer": "text"},

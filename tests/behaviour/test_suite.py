@@ -64,7 +64,7 @@ SHARES_REGIONS = (
             super().__init__(shelf, rack)
             self.rows = self.ROWS""",
     "StorePlugin",
-    "test_equal_times_are_one_region",
+    "test_a_backend_lists_its_regions",
 )
 
 

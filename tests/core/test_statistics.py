@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import cachu
+from cachu.counters import FREE_THREADED, Counters, ThreadCounters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,3 +230,22 @@ def test_d5_exact_under_threads_that_clear_and_configure(sync: Colour) -> None:
     hits, misses, _ = f.counts
     assert hits + misses == THREADS * (CALLS // 4)
     assert misses == len(f.calls)
+
+
+@pytest.mark.usefixtures("switching")
+@pytest.mark.parametrize("kind", [Counters, ThreadCounters])
+def test_d5_counters_are_exact_under_threads(kind: Any) -> None:
+    """D5: both kinds, whichever this interpreter chooses; the first one needs the lock."""
+    if kind is Counters and FREE_THREADED:
+        pytest.skip("this interpreter counts with the other kind")
+    counters = kind()
+
+    def work(number: int) -> None:
+        for n in range(CALLS):
+            counters.hits += 1
+            if n % 10 == number:
+                counters.misses += 1
+
+    at_once(work)
+    at_once(work)  # threads that may have the identifiers of those before
+    assert counters.total()[:2] == (2 * THREADS * CALLS, 2 * THREADS * CALLS // 10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cachu.backends import AsyncBackend, Backend
-from cachu.config import DEFAULT, Config, configure, get_all_configs, get_config
+from cachu.config import Config, configure, get_all_configs, get_config
 from cachu.decorators import async_cache, cache
 from cachu.entries import NO_VALUE, CacheEntry, CacheInfo
 from cachu.errors import (
@@ -32,6 +32,7 @@ from cachu.operations import (
     cache_info,
     cache_set,
 )
+from cachu.options import DEFAULT
 from cachu.regions import clear_async_backends, clear_backends, get_async_backend, get_backend
 from cachu.switches import disable, disabled, enable, is_disabled
 
@@ -100,7 +101,7 @@ def get_redis_client(url: str | None = None) -> Any:
     plugins.ensure("redis")
     from cachu_redis.clients import get_redis_client as made  # cachu-redis, just found
 
-    return made(url or get_config(packages.caller_package()).redis_url)
+    return made(url, get_config(packages.caller_package()).settings("redis"))
 
 
 def __getattr__(name: str) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from cachu import config, functions, packages, plugins, regions
+from cachu import config, namesakes, packages, plugins, regions
 from cachu.errors import CachuError, ConfigurationError
+from cachu.options import checked
 from cachu.ttls import seconds
 
 TYPE_CHECKING = False
@@ -50,7 +51,7 @@ class Scope:
         self._caller: str = packages.caller_package()
         self.package: str = self._caller if package is None else packages.named(package)
         if backend is not None:
-            config.checked("backend", backend)
+            checked("backend", backend)
         self._asked_for = backend
 
     @property
@@ -113,7 +114,7 @@ class Scope:
 
     def _used(self) -> set[str]:
         configured = {settings.backend for settings in config.get_all_configs().values()}
-        return configured | {live.name for live in regions.all_live() if live.opened}
+        return configured | {live.name for live in regions.all_live() if live.used}
 
 
 def _is_tag(tag: object) -> bool:
@@ -131,7 +132,7 @@ def clear(scope: Scope) -> int:
         with tally.of(backend):
             probe = scope.probe(backend)
             if probe is not None:
-                reached |= _distinct(scope.listed(probe, probe.backend.regions()))
+                reached |= _distinct(scope.listed(probe, probe.listed()))
         for live in reached.values():
             with tally.of(backend):
                 tally.removed.append(live.clear(scope.tag))
@@ -146,7 +147,7 @@ async def clear_async(scope: Scope) -> int:
         with tally.of(backend):
             probe = scope.probe(backend)
             if probe is not None:
-                names = await probe.async_backend.regions()
+                names = await probe.listed_async()
                 reached |= _distinct(scope.listed(probe, names))
         for live in reached.values():
             with tally.of(backend):
@@ -189,19 +190,15 @@ def _distinct(found: Iterable[LiveRegion]) -> dict[object, LiveRegion]:
     distinct: dict[object, LiveRegion] = {}
     for live in found:
         # Under other options of the plugin it is another region, in another store.
-        options = [
-            (option, value if isinstance(value, (str, int, float)) else id(value))
-            for option, value in live.region.config.options.items()
-            if option.startswith(f"{live.name}_")
-        ]
-        distinct.setdefault((live.name, live.region.identity, *sorted(options)), live)
+        options = regions.options_of(live.name, live.region.config)
+        distinct.setdefault((live.name, live.region.identity, *options), live)
     return distinct
 
 
 def _passed_over(backend: str, error: Exception) -> None:
     import logging
 
-    declared = any(function.backend == backend for function in functions.every())
+    declared = any(function.backend == backend for function in namesakes.every())
     logging.getLogger("cachu").log(
         logging.WARNING if declared else logging.DEBUG,
         "The %s backend was passed over by a clear, nobody has used it here: %s",

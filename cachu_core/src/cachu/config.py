@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from _thread import TIMEOUT_MAX, allocate_lock
+from _thread import allocate_lock
 from types import MappingProxyType
 
 from cachu import packages, plugins
 from cachu.errors import ConfigurationError, PluginError
-from cachu.settings import Settings, did_you_mean, got, redacted
-from cachu.ttls import is_timedelta
+from cachu.options import DEFAULT, DEFAULTS, Default, checked, owner_of, settings_made
+from cachu.settings import Settings, redacted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,40 +20,6 @@ if TYPE_CHECKING:
     from cachu.keys.serializers import KeySerializer
     from cachu.locks import LockProvider
     from cachu.serializers import Serializer
-
-
-class Default:
-    """The type of `DEFAULT`, which resets an option in `configure()`."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "DEFAULT"
-
-    def __reduce__(self) -> str:
-        return "DEFAULT"
-
-    def __copy__(self) -> Default:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Default:
-        return self
-
-
-DEFAULT = Default()
-"""Resets an option: `configure(key_prefix=DEFAULT)`; None would leave it as it is."""
-
-_DEFAULTS: dict[str, Any] = {
-    "backend": "memory",
-    "key_prefix": "",
-    "secret_key": None,
-    "key_serializer": "digest",
-    "serializer": "pickle",
-    "lock": None,
-    "lock_timeout": 30.0,
-    "fail_open": True,
-}
-_DECORATOR_ONLY = ("ttl", "tag", "exclude", "cache_if", "validate", "name", "copy")
 
 
 class Config:
@@ -71,11 +37,10 @@ class Config:
         serializer: A name or an object with `dumps` and `loads`, `"pickle"` unless configured.
         lock: A name or a lock provider; None is the backend's own.
         lock_timeout: Seconds that a caller waits for another's computation, 30 unless configured.
-        fail_open: Whether a faulty backend is to be passed over, True unless configured; no
-            backend of this release reads it yet.
+        fail_open: Whether a backend that fails is passed over, True unless configured.
     """
 
-    __slots__ = ("_owned", "package", *_DEFAULTS)
+    __slots__ = ("_made", "_owned", "package", *DEFAULTS)
 
     package: str
     backend: str
@@ -87,17 +52,20 @@ class Config:
     lock_timeout: float
     fail_open: bool
     _owned: Mapping[str, Mapping[str, Any]]  # the options that were set, by plugin
+    _made: dict[str, Settings]  # the settings of plugins that were checked
 
     def __init__(
         self,
         package: str,
         values: Mapping[str, Any] = MappingProxyType({}),
         owned: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+        made: Mapping[str, Settings] = MappingProxyType({}),
     ) -> None:
         object.__setattr__(self, "package", package)
-        for name, default in _DEFAULTS.items():
+        for name, default in DEFAULTS.items():
             object.__setattr__(self, name, values.get(name, default))
         object.__setattr__(self, "_owned", {p: dict(options) for p, options in owned.items()})
+        object.__setattr__(self, "_made", dict(made))
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -105,7 +73,7 @@ class Config:
         return MappingProxyType({k: v for each in self._owned.values() for k, v in each.items()})
 
     def settings(self, plugin_name: str) -> Settings:
-        """Build the settings of one plugin out of what was configured.
+        """Return the settings of one plugin, made of what was configured and checked then.
 
         Args:
             plugin_name: The plugin's name, which is also how its options begin.
@@ -118,8 +86,12 @@ class Config:
             ConfigurationError: If an option is wrong.
             PluginError: If the plugin is missing or broken.
         """
-        declared = plugins.settings_of(plugin_name)
-        return (declared or Settings)(**self._owned.get(plugin_name, {}))
+        made = self._made.get(plugin_name)
+        if made is None:
+            declared = plugins.settings_of(plugin_name)
+            made = (declared or Settings)(**self._owned.get(plugin_name, {}))
+            self._made[plugin_name] = made
+        return made
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_"):
@@ -145,10 +117,12 @@ class Config:
 
     def overridden(self, options: Mapping[str, Any]) -> Config:
         """Return these settings with some of the core's own options replaced."""
-        return Config(self.package, {**self._values(), **options}, self._owned) if options else self
+        if not options:
+            return self
+        return Config(self.package, {**self._values(), **options}, self._owned, self._made)
 
     def _values(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _DEFAULTS}
+        return {name: getattr(self, name) for name in DEFAULTS}
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Config):
@@ -204,9 +178,8 @@ def configure(
             `async_lock`, for coroutine functions; by default the backend's own.
         lock_timeout: Seconds, or a `timedelta`, that a caller waits for another's computation
             before it computes by itself, by default 30.
-        fail_open: Whether the function is to run when the backend fails, by default True; with
-            False a `BackendError` is to be raised instead. The setting is kept, but no backend of
-            this release reads it yet: what a store raises reaches the caller as it is.
+        fail_open: Whether the function just runs when its backend fails, by default True; with
+            False a `BackendError` is raised instead.
         **plugin_options: The options of plugins, which begin with the plugin's name: `file_dir`,
             `redis_url`, `memory_maxsize`.
 
@@ -232,7 +205,7 @@ def configure(
         "fail_open": fail_open,
     }
     changes = {name: checked(name, value) for name, value in given.items() if value is not None}
-    owners = {option: _owner(option) for option in plugin_options}
+    owners = {option: owner_of(option) for option in plugin_options}
     while True:
         old = _configs.get(package)
         new = _changed(old or Config(package), changes, plugin_options, owners)
@@ -277,81 +250,6 @@ def subscribe(callback: Callable[[str], None]) -> None:
     _subscribers.append(callback)
 
 
-def checked(name: str, value: object, *, load: bool = True) -> Any:
-    """Check the value of one of the core's own options, for `configure()` and for `@cache`.
-
-    Args:
-        name: The option.
-        value: What it was set to; `DEFAULT` passes.
-        load: Whether a plugin that it names must be there already.
-
-    Returns:
-        The value as it is kept: `lock_timeout` in seconds, all others unchanged.
-
-    Raises:
-        ConfigurationError: If the value is wrong or names no plugin.
-        PluginError: If it names a plugin that cannot be loaded.
-    """
-    if value is DEFAULT:
-        return value
-    if name == "lock_timeout":
-        return _timeout(value)
-    expected, accepts, hooks = _CHECKS[name]
-    if not accepts(value):
-        raise ConfigurationError(f"{name} must be {expected}, got {got(name, value)}.")
-    if load and hooks and isinstance(value, str):
-        plugins.ensure(value, *hooks)
-    return value
-
-
-def _has(value: object, *methods: str) -> bool:
-    return all(callable(getattr(value, method, None)) for method in methods)
-
-
-# What each option takes, in words and as a test, and the hooks one of which a name must stand for.
-_CHECKS: dict[str, tuple[str, Callable[[Any], bool], tuple[str, ...]]] = {
-    "backend": (
-        "the name of a backend",
-        lambda v: isinstance(v, str) and v != "",
-        ("cachu_make_backend", "cachu_make_async_backend"),
-    ),
-    "key_prefix": ("a str", lambda v: isinstance(v, str), ()),
-    "secret_key": (
-        "a non-empty str or bytes",
-        lambda v: isinstance(v, (str, bytes)) and len(v) > 0,
-        (),
-    ),
-    "key_serializer": (
-        "a name or a callable that makes a str of the arguments",
-        lambda v: v != "" if isinstance(v, str) else callable(v),
-        ("cachu_make_key_serializer",),
-    ),
-    "serializer": (
-        "a name or an object with dumps() and loads()",
-        lambda v: v != "" if isinstance(v, str) else _has(v, "dumps", "loads"),
-        ("cachu_make_value_serializer",),
-    ),
-    "lock": (
-        "a name or an object with mutex() or async_lock()",
-        lambda v: v != "" if isinstance(v, str) else _has(v, "mutex") or _has(v, "async_lock"),
-        ("cachu_make_lock_provider",),
-    ),
-    "fail_open": ("True or False", lambda v: isinstance(v, bool), ()),
-}
-
-
-def _timeout(value: Any) -> float:
-    if is_timedelta(value):
-        value = value.total_seconds()
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if is_number and 0 < value <= TIMEOUT_MAX:
-        return float(value)
-    raise ConfigurationError(
-        "lock_timeout must be a positive, finite number of seconds or a timedelta, got "
-        f"{got('lock_timeout', value)}."
-    )
-
-
 def _package(package: str | None) -> str:
     return packages.caller_package() if package is None else packages.named(package)
 
@@ -368,56 +266,16 @@ def _changed(
             options.pop(option, None)
         elif value is not None:
             options[option] = value
+    made = dict(old._made)  # noqa: SLF001
     for plugin in {*owners.values(), changes.get("backend", DEFAULT)} - {DEFAULT}:
+        made.pop(plugin, None)
         mine = [option for option, owner in owners.items() if owner == plugin]
         if mine or owned.get(plugin) or plugin not in plugins.BUILT_IN:
-            _check(plugin, mine, owned.get(plugin, {}), kept=plugin != changes.get("backend"))
-    return Config(
-        old.package, values, {name: options for name, options in owned.items() if options}
-    )
-
-
-def _check(plugin: str, named: list[str], options: dict[str, Any], *, kept: bool) -> None:
-    """Check what is set of one plugin, and that it knows the options that were named."""
-    try:
-        declared = plugins.settings_of(plugin) or Settings
-    except PluginError:
-        if kept:  # until the plugin, missing or broken, is asked for
-            return
-        raise
-    for option in named:
-        if option not in declared.options():
-            raise _unknown(option, plugin)
-    declared(**options)
-
-
-def _owner(option: str) -> str:
-    """Find whose option this is, and refuse it if it is nobody's."""
-    if option in _DECORATOR_ONLY:
-        raise ConfigurationError(f"{option!r} is an option of @cache, not of configure().")
-    owner = plugins.owner(option)
-    if owner is None:
-        raise _unknown(option, None)
-    return owner
-
-
-def _unknown(option: str, owner: str | None) -> ConfigurationError:
-    from contextlib import suppress
-
-    candidates = {*_DEFAULTS, "package"}
-    for plugin in {"memory", owner or _nearest_plugin(option)}:
-        with suppress(PluginError):
-            candidates |= set((plugins.settings_of(plugin) or Settings).options())
-    hint = did_you_mean(option, candidates)
-    whose = f" of the plugin {owner!r}" if owner else ""
-    return ConfigurationError(f"There is no option {option!r}{whose}.{hint}")
-
-
-def _nearest_plugin(option: str) -> str:
-    from difflib import get_close_matches
-
-    known = {*plugins.KNOWN, *plugins.installed()}
-    return next(iter(get_close_matches(option.partition("_")[0], known, n=1)), "memory")
+            kept = plugin != changes.get("backend")
+            settings = settings_made(plugin, mine, owned.get(plugin, {}), kept=kept)
+            made |= {plugin: settings} if settings is not None else {}
+    owned = {name: options for name, options in owned.items() if options}
+    return Config(old.package, values, owned, made)
 
 
 def _after_fork() -> None:

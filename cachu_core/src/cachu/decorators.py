@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from cachu import config, packages
+from cachu import packages
 from cachu.errors import ConfigurationError
-from cachu.functions import AsyncFunction, Function, innermost, label
+from cachu.functions import AsyncFunction, Function
+from cachu.namesakes import innermost, label
+from cachu.options import checked
 from cachu.policies import Policy
 from cachu.ttls import seconds
 
@@ -150,7 +152,7 @@ class _Decorator:
         self._given = given
         self._package = None if given["package"] is None else packages.named(given["package"])
         self._overrides = {
-            option: config.checked(option, given[option], load=False)
+            option: checked(option, given[option], load=False)
             for option in _OVERRIDES
             if given[option] is not None
         }

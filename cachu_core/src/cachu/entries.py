@@ -71,19 +71,24 @@ class CacheInfo:
     Attributes:
         hits: Calls answered from the cache since the function was decorated.
         misses: Calls that had to run the function.
-        currsize: Entries of the function that are fresh now; -1 on a backend that cannot count.
+        currsize: Entries of the function that are fresh now; -1 on a backend that cannot count, or
+            that fails.
+        faults: How often the function's backend failed it, or was left alone because it had failed
+            others; not among what it unpacks as.
     """
 
-    __slots__ = ("currsize", "hits", "misses")
+    __slots__ = ("currsize", "faults", "hits", "misses")
 
     hits: int
     misses: int
     currsize: int
+    faults: int
 
-    def __init__(self, hits: int, misses: int, currsize: int) -> None:
+    def __init__(self, hits: int, misses: int, currsize: int, faults: int = 0) -> None:
         self.hits = hits
         self.misses = misses
         self.currsize = currsize
+        self.faults = faults
 
     def __iter__(self) -> Iterator[int]:
         yield self.hits
@@ -99,4 +104,6 @@ class CacheInfo:
         return hash(tuple(self))
 
     def __repr__(self) -> str:
-        return f"CacheInfo(hits={self.hits}, misses={self.misses}, currsize={self.currsize})"
+        faults = f", faults={self.faults}" if self.faults else ""
+        counts = f"hits={self.hits}, misses={self.misses}, currsize={self.currsize}{faults}"
+        return f"CacheInfo({counts})"

@@ -92,7 +92,11 @@ class SerializationError(CachuError, ValueError):
 
 
 class BackendError(CachuError):
-    """A backend failed, and `fail_open=False` asked to be told."""
+    """A backend failed, or is left alone for a moment because it did.
+
+    It is raised from what the backend's driver raised. Calls of cached functions raise it only with
+    `fail_open=False`; deletes, clears and what `get_backend()` returns always do.
+    """
 
 
 class CapabilityError(BackendError):

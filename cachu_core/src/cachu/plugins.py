@@ -39,11 +39,14 @@ _BUILT_IN_KINDS = {
     "digest": ("cachu_make_key_serializer",),
     "text": ("cachu_make_key_serializer",),
     "pickle": ("cachu_make_value_serializer",),
+    "pickle-signed": ("cachu_make_value_serializer",),
+    "msgpack": ("cachu_make_value_serializer",),
     "json": ("cachu_make_value_serializer",),
     "thread": ("cachu_make_lock_provider",),
 }
 BUILT_IN = dict.fromkeys(_BUILT_IN_KINDS, "cachu.backends.builtin")
 """The plugins that ship with the core, and the module of each."""
+_NEEDS = {"msgpack": "msgspec"}  # what has to be installed beside the core
 KNOWN = {
     "file": "pip install cachu-file",
     "redis": 'pip install "cachu[redis]"',
@@ -144,6 +147,8 @@ def ensure(name: str, *hooks: str) -> None:
         BrokenPluginError: If it cannot be loaded.
     """
     if name in BUILT_IN:
+        if name in _NEEDS and not _is_there(_NEEDS[name]):
+            raise _unknown(name)
         if hooks and not set(hooks) & set(_BUILT_IN_KINDS[name]):
             raise _not_a(name, hooks[0])
         return
@@ -243,6 +248,12 @@ def owner(option: str) -> str | None:
         if owners:
             return max(owners, key=len)
     return None
+
+
+def _is_there(module: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(module) is not None
 
 
 def _find(name: str) -> EntryPoint:

@@ -9,24 +9,29 @@ from __future__ import annotations
 import os
 import sys
 from _thread import RLock
+from math import inf
 from types import MappingProxyType
 from weakref import WeakValueDictionary
 
 from cachu import config, packages, plugins
-from cachu.backends import AsyncBackend, Backend
+from cachu.backends import AsyncBackend, Backend, Capability
+from cachu.backends.guards import Guard
 from cachu.backends.memory import AsyncMemoryBackend, MemoryBackend
+from cachu.backends.null import AsyncNullBackend, NullBackend
 from cachu.backends.stores import AsyncStore, Store
 from cachu.backends.turns import Turns
-from cachu.errors import BrokenPluginError, ConfigurationError
+from cachu.errors import BackendError, BrokenPluginError, ConfigurationError
 from cachu.flights import Flights
+from cachu.options import checked
 from cachu.ttls import seconds, spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
     from datetime import timedelta
     from typing import Any, Final
 
+    from cachu.backends import RegionName
     from cachu.config import Config
     from cachu.keys.serializers import KeySerializer
     from cachu.locks import LockProvider
@@ -38,6 +43,9 @@ _live: Final[dict[tuple[Any, ...], LiveRegion]] = {}
 _retired: Final[list[LiveRegion]] = []
 _flights: Final[WeakValueDictionary[tuple[str, Identity], Flights]] = WeakValueDictionary()
 _turns: Final[WeakValueDictionary[tuple[str, Identity], Turns]] = WeakValueDictionary()
+_guards: Final[WeakValueDictionary[tuple[Any, ...], Guard]] = WeakValueDictionary()
+# These cannot fail.
+_IN_PROCESS: Final = (MemoryBackend, AsyncMemoryBackend, NullBackend, AsyncNullBackend)
 
 
 class Region:
@@ -88,6 +96,11 @@ class LiveRegion:
         region: The region.
         flights: What is being computed in this process, for backends that keep bytes.
         turns: What is being stored and deleted there.
+        guard: Counts what goes wrong there, for all regions of the package.
+        serving: What cached functions call, once it was made; see `guarded`.
+        async_serving: The same for coroutine functions.
+        used: Whether a function or `get_backend` asked for it, and not just a clear that looks
+            what there is.
     """
 
     def __init__(self, name: str, region: Region) -> None:
@@ -97,7 +110,20 @@ class LiveRegion:
         # The same ones however many views of the region there are.
         self.flights: Flights = _flights.setdefault(place, Flights())
         self.turns: Turns = _turns.setdefault(place, Turns(self.flights))
+        self.guard: Guard = _guards.setdefault(
+            (name, region.package, *options_of(name, region.config)),
+            Guard(name, region.package, used=False),
+        )
+        self.serving: Backend | None = None
+        self.async_serving: AsyncBackend | None = None
+        self.used: bool = False
         self._made: dict[str, Any] = {}
+
+    def use(self) -> LiveRegion:
+        """Take note that a function or `get_backend` asks for it, and return it."""
+        self.used = True
+        self.guard.use()
+        return self
 
     @property
     def backend(self) -> Backend:
@@ -112,9 +138,49 @@ class LiveRegion:
         return backend
 
     @property
-    def opened(self) -> bool:
-        """Whether a backend was made."""
-        return bool(self._made)
+    def guarded(self) -> Backend:
+        """The backend as cached functions call it: its faults are `BackendError`s.
+
+        One that cannot even be made is stood in for, and tried again with the next call.
+        """
+        try:
+            with _lock:
+                made: Backend = self._once("guarded", self._make_guarded)
+                self.serving = made
+        except BackendError as error:
+            from cachu.backends.guarded import StandIn
+
+            self.guard.reads.tell(error)
+            return StandIn(error)
+        return made
+
+    @property
+    def async_guarded(self) -> AsyncBackend:
+        """The same for coroutine functions."""
+        try:
+            with _lock:
+                made: AsyncBackend = self._once("async_guarded", self._make_async_guarded)
+                self.async_serving = made
+        except BackendError as error:
+            from cachu.backends.guarded import AsyncStandIn
+
+            self.guard.reads.tell(error)
+            return AsyncStandIn(error)
+        return made
+
+    def listed(self) -> Iterable[RegionName]:
+        """List the regions of the store, for a clear; of its faults only the caller is told.
+
+        Raises:
+            BackendError: If the store fails.
+        """
+        backend: Backend = self._once("guarded", self._make_guarded)
+        return backend.regions()
+
+    async def listed_async(self) -> Iterable[RegionName]:
+        """List the regions of the store, in asynchronous code."""
+        backend: AsyncBackend = self._once("async_guarded", self._make_async_guarded)
+        return await backend.regions()
 
     @property
     def holds_resources(self) -> bool:
@@ -125,12 +191,12 @@ class LiveRegion:
     def clear(self, tag: str | None) -> int:
         """Clear the region; what is being computed now will not be kept."""
         with self.turns.clearing(self.region.config.lock_timeout):
-            return self.backend.clear(tag)
+            return self.guarded.clear(tag)
 
     async def clear_async(self, tag: str | None) -> int:
         """Clear the region, in asynchronous code."""
         async with self.turns.clearing(self.region.config.lock_timeout):
-            return await self.async_backend.clear(tag)
+            return await self.async_guarded.clear(tag)
 
     def close(self) -> bool:
         """Close what plain code can.
@@ -139,7 +205,9 @@ class LiveRegion:
             Whether that was all; what asynchronous code used of an asynchronous store is left to
             `close_async`, because it belongs to a loop of the application.
         """
-        made, self._made = self._made, {}
+        with _lock:
+            made, self._made = self._made, {}
+            self.serving = self.async_serving = None
         backend, other = made.get("backend"), made.get("asynchronous")
         if isinstance(other, AsyncMemoryBackend):
             backend, other = other.plain, None
@@ -171,16 +239,42 @@ class LiveRegion:
         return self._made[what]
 
     def _store(self) -> Any:
-        return self._once("plain", lambda: self._ask("cachu_make_backend", (Store, Backend)))
+        return self._once("plain", self._make_store)
 
     def _async_store(self) -> Any:
-        kinds = (AsyncStore, AsyncBackend)
-        return self._once("asynchronous", lambda: self._ask("cachu_make_async_backend", kinds))
+        return self._once("asynchronous", self._make_async_store)
 
-    def _ask(self, hook: str, kinds: tuple[type, ...]) -> Any:
-        made = plugins.optional(hook, self.name, self.region)
-        if made is not None and not isinstance(made, kinds):
-            expected = " or ".join(kind.__name__ for kind in kinds)
+    def _make_store(self) -> Store | Backend | None:
+        hook = "cachu_make_backend"
+        made: Store | Backend | None = self._ask(hook, self.region, Store, Backend, type(None))
+        if isinstance(made, Store) and Capability.CLEAR not in made.capabilities:
+            from cachu.backends.clearable import ClearableStore
+
+            registry = self._ask(hook, self._reserved(), Store)
+            made = ClearableStore(made, registry, self.region.identity)
+        return made
+
+    def _make_async_store(self) -> AsyncStore | AsyncBackend | None:
+        hook, kinds = "cachu_make_async_backend", (AsyncStore, AsyncBackend, type(None))
+        made: AsyncStore | AsyncBackend | None = self._ask(hook, self.region, *kinds)
+        if isinstance(made, AsyncStore) and Capability.CLEAR not in made.capabilities:
+            from cachu.backends.async_clearable import AsyncClearableStore
+
+            registry = self._ask(hook, self._reserved(), AsyncStore)
+            made = AsyncClearableStore(made, registry, self.region.identity)
+        return made
+
+    def _reserved(self) -> Region:
+        """Return the region in which a store of the same configuration lists its regions."""
+        from cachu.backends.registries import RESERVED
+
+        settings = self.region.config.overridden({"key_prefix": ""})
+        return Region(self.region.package, inf, settings, RESERVED)
+
+    def _ask(self, hook: str, region: Region, *kinds: type) -> Any:
+        made = self.guard.reads.ask(plugins.optional, hook, self.name, region)
+        if not isinstance(made, kinds):
+            expected = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
             raise BrokenPluginError(
                 f"{hook} of the plugin {self.name!r} must return a {expected}, not {made!r}"
             )
@@ -214,11 +308,30 @@ class LiveRegion:
             else:
                 raise self._absent("async", "sync")
         if isinstance(made, AsyncStore):
-            from cachu.backends.stored import AsyncStoreBackend
+            from cachu.backends.async_stored import AsyncStoreBackend
 
             made = AsyncStoreBackend(made, *self._packing("async_lock"))
         made.ttl = self.region.ttl
         return made  # type: ignore[no-any-return]
+
+    def _make_guarded(self) -> Backend:
+        made = self.backend
+        if isinstance(made, _IN_PROCESS):
+            return made
+        from cachu.backends.guarded import GuardedBackend
+        from cachu.backends.stored import StoreBackend
+
+        return made if isinstance(made, StoreBackend) else GuardedBackend(made, self.guard)
+
+    def _make_async_guarded(self) -> AsyncBackend:
+        made = self.async_backend
+        if isinstance(made, _IN_PROCESS):
+            return made
+        from cachu.backends.async_stored import AsyncStoreBackend
+        from cachu.backends.guarded import AsyncGuardedBackend
+
+        guards_itself = isinstance(made, AsyncStoreBackend)
+        return made if guards_itself else AsyncGuardedBackend(made, self.guard)
 
     def _packing(self, method: str) -> tuple[Any, ...]:
         from cachu.serializers.envelope import Codec
@@ -229,9 +342,11 @@ class LiveRegion:
         if isinstance(serializer, str):
             name = serializer
             serializer = plugins.make("cachu_make_value_serializer", name, self.region)  # type: ignore[assignment]
-        codec = Codec(serializer, name, key.encode() if isinstance(key, str) else key)  # type: ignore[arg-type]
+        secret = key.encode() if isinstance(key, str) else key
+        codec = Codec(serializer, name, self.region.namespace, secret)  # type: ignore[arg-type]
         label = f"the {self.name} backend"
-        return codec, label, self.region.ttl, self._locks(method), settings.lock_timeout, self.turns
+        locks = self._locks(method)
+        return codec, label, locks, settings.lock_timeout, self.turns, self.guard
 
     def _locks(self, method: str) -> LockProvider | None:
         lock: Any = self.region.config.lock
@@ -284,6 +399,15 @@ def live(
                 _retired.append(found)
             found = _live[place] = LiveRegion(name, region)
     return found
+
+
+def options_of(plugin: str, settings: Config) -> list[tuple[str, Any]]:
+    """Return how a plugin is configured, as something to compare: objects by identity."""
+    return [
+        (option, value if isinstance(value, (str, int, float)) else id(value))
+        for option, value in sorted(settings.options.items())
+        if option.startswith(plugins.prefix(plugin))
+    ]
 
 
 def key_serializer(spec: object, region: Region) -> KeySerializer:
@@ -406,6 +530,8 @@ def _after_fork() -> None:
         flights.after_fork()
     for turns in _turns.values():
         turns.after_fork()
+    for guard in _guards.values():
+        guard.after_fork()
 
 
 if hasattr(os, "register_at_fork"):
@@ -420,5 +546,5 @@ def _region_for(
     if life <= 0:
         raise ConfigurationError(f"a region's ttl must be positive, got {ttl!r}")
     name = config.get_config(owner).backend if backend is None else backend
-    config.checked("backend", name)
-    return live(name, owner, life)
+    checked("backend", name)
+    return live(name, owner, life).use()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from _thread import RLock, allocate_lock
+from contextlib import suppress
 
 from cachu.backends.stores import AsyncStore, Lease, Store
 from cachu.errors import BackendError
@@ -35,18 +36,19 @@ class ThreadedStore(AsyncStore):
     def __init__(self, store: Store) -> None:
         self.plain = store
         self.capabilities: Capability = store.capabilities
+        self.fences: bool = getattr(store, "fences", False)
 
     async def load(self, key: str, tag: str | None = None) -> bytes | None:
         return await _hop(self.plain.load, key, tag)
 
     async def store(self, key: str, data: bytes, ttl: float, tag: str = "") -> None:
-        await _hop(self.plain.store, key, data, ttl, tag)
+        await _hop_to_the_end(self.plain.store, key, data, ttl, tag)
 
     async def delete(self, key: str) -> bool:
-        return await _hop(self.plain.delete, key)
+        return await _hop_to_the_end(self.plain.delete, key)
 
     async def clear(self, tag: str | None = None) -> int:
-        return await _hop(self.plain.clear, tag)
+        return await _hop_to_the_end(self.plain.clear, tag)
 
     async def count(self, tag: str | None = None, function: str | None = None) -> int:
         return await _hop(self.plain.count, tag, function)
@@ -82,10 +84,15 @@ class ThreadedStore(AsyncStore):
             raise
 
     async def commit(self, lease: Lease, data: bytes, ttl: float, tag: str = "") -> bool:
-        return await _hop(self.plain.commit, lease, data, ttl, tag)
+        return await _hop_to_the_end(self.plain.commit, lease, data, ttl, tag)
 
     async def abandon(self, lease: Lease) -> None:
-        await _hop(self.plain.abandon, lease)
+        await _hop_to_the_end(self.plain.abandon, lease)
+
+    async def lock_name(self, key: str, tag: str) -> str:
+        """Hop, if the store has names for locks; see `cachu.backends.clearable`."""
+        name: Callable[[str, str], str] = self.plain.lock_name  # type: ignore[attr-defined]
+        return await _hop(name, key, tag)
 
     async def close(self) -> None:
         await _hop(self.plain.close)
@@ -97,6 +104,7 @@ class LoopedStore(Store):
     def __init__(self, store: AsyncStore) -> None:
         self.asynchronous = store
         self.capabilities: Capability = store.capabilities
+        self.fences: bool = getattr(store, "fences", False)
 
     def load(self, key: str, tag: str | None = None) -> bytes | None:
         return _loop.run(self.asynchronous.load(key, tag))
@@ -129,6 +137,11 @@ class LoopedStore(Store):
 
     def abandon(self, lease: Lease) -> None:
         _loop.run(self.asynchronous.abandon(lease))
+
+    def lock_name(self, key: str, tag: str) -> str:
+        """Run it on the loop, if the store has names for locks."""
+        name: Coroutine[Any, Any, str] = self.asynchronous.lock_name(key, tag)  # type: ignore[attr-defined]
+        return _loop.run(name)
 
     def close(self) -> None:
         _loop.run(self.asynchronous.close())
@@ -220,6 +233,26 @@ async def _hop(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     from asyncio import to_thread
 
     return await to_thread(work, *args, **kwargs)
+
+
+async def _hop_to_the_end(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Hop, and if cancelled stay until the thread is done: it cannot be cancelled.
+
+    Whoever changes an entry has its turn as long as this lasts, and nobody else may have it while
+    the thread still writes.
+    """
+    from asyncio import CancelledError, ensure_future, shield, to_thread, wait
+
+    hop = ensure_future(to_thread(work, *args, **kwargs))
+    try:
+        return await shield(hop)
+    except CancelledError:
+        while not hop.done():
+            with suppress(CancelledError):
+                await wait([hop])
+        if not hop.cancelled():
+            hop.exception()  # looked at, so that nobody complains that it never was
+        raise
 
 
 _loop: Final = _PrivateLoop()

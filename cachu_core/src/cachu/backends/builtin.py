@@ -6,12 +6,14 @@ import os
 from _thread import RLock
 
 from cachu.backends.memory import AsyncMemoryBackend, MemoryBackend
+from cachu.errors import ConfigurationError
 from cachu.hookspecs import hookimpl
 from cachu.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from collections.abc import Callable
+    from typing import Any, Final
 
     from cachu.backends import AsyncBackend, Backend
     from cachu.keys.serializers import KeySerializer
@@ -75,12 +77,23 @@ def cachu_make_key_serializer(name: str) -> KeySerializer | None:
 
 
 @hookimpl
-def cachu_make_value_serializer(name: str) -> Serializer | None:
-    from cachu.serializers import JsonSerializer, PickleSerializer
+def cachu_make_value_serializer(name: str, region: Region) -> Serializer | None:
+    from cachu import serializers
 
-    if name == "pickle":
-        return PickleSerializer()
-    return JsonSerializer() if name == "json" else None
+    if name == "pickle-signed" and region.config.secret_key is None:
+        raise ConfigurationError(
+            "serializer='pickle-signed' loads only what was signed with your secret_key, and there "
+            "is none; set it with cachu.configure(secret_key=...), from an environment variable or "
+            "wherever you keep secrets"
+        )
+    make: dict[str, Callable[[], Any]] = {
+        "json": serializers.JsonSerializer,
+        "msgpack": serializers.MsgpackSerializer,
+        "pickle": serializers.PickleSerializer,
+        "pickle-signed": serializers.PickleSerializer,
+    }
+    made: Serializer | None = make[name]() if name in make else None
+    return made
 
 
 @hookimpl

@@ -15,7 +15,7 @@ from cachu.keys.names import function_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from cachu.backends.tables import Entry, Place
 
@@ -52,7 +52,7 @@ class Shelf:
         self._ttl = ttl
         self._maxsize = maxsize
         self._views: WeakSet[View] = WeakSet()
-        self._aliases: dict[str, tuple[Hashable, tuple[type, ...]]] = {}
+        self._aliases: dict[str, tuple[Hashable, tuple[Any, ...]]] = {}
         self.layout: object = None
         self.tag: str = ""
         self.mixed: bool = False
@@ -69,7 +69,7 @@ class Shelf:
                 self._spell_out()
             self._views.add(view)
 
-    def alias(self, key: str, raw: Hashable, types: tuple[type, ...]) -> None:
+    def alias(self, key: str, raw: Hashable, types: tuple[Any, ...]) -> None:
         """Remember that *key* is spelled *raw* here, if its entry has these *types*."""
         with self.table.flights.lock:
             if len(self._aliases) >= _MOST_ALIASES:
@@ -153,7 +153,7 @@ class Shelf:
             return None
         return self._aliases.get(key) or self._search(key) or (EVERYWHERE, None)
 
-    def _search(self, key: str) -> tuple[Hashable, tuple[type, ...]] | None:
+    def _search(self, key: str) -> tuple[Hashable, tuple[Any, ...]] | None:
         view = next(iter(self._views), None)
         if view is not None:
             for where, entry in self.table.items():

@@ -15,18 +15,20 @@ import time
 from itertools import islice, takewhile
 from math import inf
 
+from cachu.counters import FREE_THREADED
 from cachu.flights import Flights
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
     from typing import Any, TypeAlias
 
     from cachu.flights import Flight
 
     Entry: TypeAlias = tuple[Any, ...]
-    # A key, and for a raw one the types that tell the entry from those of lookalikes.
-    Place: TypeAlias = tuple[Hashable, tuple[type, ...] | None]
+    # A key, and for a raw one the types that tell the entry from those of lookalikes: a class for
+    # each argument, and for a tuple what the classes of its elements are.
+    Place: TypeAlias = tuple[Hashable, tuple[Any, ...] | None]
 
 # A call sweeps twice this part of a table at most: about a millisecond at a million entries.
 _SHARE = 1024
@@ -44,6 +46,7 @@ class Table:
     Attributes:
         entries: What is cached.
         flights: What is being computed.
+        under_way: The flight of each key; theirs, one look-up nearer.
         lasting: Whether entries never expire. The stamp of a raw entry is then the time when it
             was made, and otherwise the time when it expires.
         maxsize: How many entries there may be, the least recently used going first; None for any.
@@ -60,14 +63,14 @@ class Table:
         "flights",
         "lasting",
         "maxsize",
+        "under_way",
     )
 
     def __init__(self, *, lasting: bool, maxsize: int | None) -> None:
         self.lasting: bool = lasting
         self.maxsize: int | None = maxsize
         self.flights: Flights = Flights()
-        self._acquire = self.flights.lock.acquire
-        self._release = self.flights.lock.release
+        self._reach()
         self._countdown = _LEAST
         self._latest = -inf
         self._position = 0
@@ -85,20 +88,31 @@ class Table:
         """Return when *entry* expires."""
         return inf if self.lasting and not spelled(key) else entry[1]
 
-    def commit(self, key: Hashable, entry: Entry, deadline: float, flight: Flight) -> bool:
-        """Keep what *flight* brought home, unless it was overtaken; either way it has landed."""
+    def commit(
+        self,
+        key: Hashable,
+        entry: Entry,
+        deadline: float,
+        flight: Flight,
+        new: bool = False,
+    ) -> bool:
+        """Keep what *flight* brought home, unless it was overtaken; either way it has landed.
+
+        If it was not, nobody else stored anything since it took off: there is no older entry if
+        there was none then, and *new* says so.
+        """
         # Every miss comes by here, and a with statement would cost twice as much.
         self._acquire()
         try:
-            under_way = self.flights.under_way
+            under_way = self.under_way
             kept = under_way.get(key) is flight
             if kept:
                 entries = self.entries
                 if (
-                    self._countdown > 1
+                    new
+                    and self._countdown > 1
                     and deadline >= self._latest
                     and self.maxsize is None
-                    and key not in entries
                 ):  # what _insert would do, without the call
                     entries[key] = entry
                     self._latest = deadline
@@ -117,6 +131,10 @@ class Table:
     def after_fork(self) -> None:
         """Let go of what threads of the parent process held."""
         self.flights.after_fork()
+        self._reach()
+
+    def _reach(self) -> None:
+        self.under_way: dict[Hashable, Flight] = self.flights.under_way
         self._acquire = self.flights.lock.acquire
         self._release = self.flights.lock.release
 
@@ -178,6 +196,15 @@ class Table:
         with self.flights.lock:
             if key in self.entries:
                 self.entries.move_to_end(key)  # type: ignore[attr-defined]
+
+    def toucher(self) -> Callable[[Hashable], None] | None:
+        """Return what a wrapper marks the entry with that it is about to return, if anything."""
+        if self.maxsize is None:
+            return None
+        if FREE_THREADED:
+            return self.touch
+        # One step, as long as there is an interpreter lock.
+        return self.entries.move_to_end  # type: ignore[attr-defined, no-any-return]
 
     def count(self) -> int:
         """Count the fresh entries: at once, as long as the clock has only gone forwards."""

@@ -1,31 +1,46 @@
-"""The envelope around stored bytes: what they are, how old, and whether they are whole.
+"""The envelope around stored bytes: what they are, how old, whether they are whole, and whose.
 
-    magic 2 | version 1 | flags 1 | created_at 8 | deadline 8 | n 1 | serializer n | check | payload
+    magic 2 | version 1 | flags 1 | n 1 | serializer n | check 4 or 16 | created 8 | deadline 8 |
 
-The check is a CRC-32 of everything else, or with a secret key its keyed BLAKE2b. It is verified
-before anything is decoded. Numbers are big-endian.
+and then the value's bytes. Flags are 1 for a signed entry, else 0. Numbers are big-endian; both
+times are IEEE doubles, Unix timestamps. The check is a CRC-32, or with a secret key a BLAKE2b of 16
+bytes keyed with it, of
+
+    n 4 | namespace n | magic ... serializer | n 8 | key n | created ...
+
+without the length of the key for a CRC-32. So an entry that was moved under another key or into
+another region does not pass, though neither is in the bytes. It is verified before anything is
+decoded.
 """
 
 from __future__ import annotations
 
+import struct
 import time
-from struct import Struct
+from hashlib import blake2b
+from hmac import compare_digest
+from zlib import crc32
 
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.errors import SerializationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import Any, Final
 
     from cachu.serializers import Serializer
 
-_HEAD: Final = Struct(">2sBBddB")
 _MAGIC: Final = b"\xc5\xcc"
 _VERSION: Final = 1
+_KIND: Final = _MAGIC + bytes((_VERSION,))
 _SIGNED: Final = 1
+_CHECKED: Final = struct.Struct(">Idd")
+_SIGNATURE: Final = struct.Struct(">16sdd")
+_TIMES: Final = struct.Struct(">dd")
 # Clocks of the hosts that share a store may differ by this many seconds.
 _SKEW: Final = 5.0
+# From this size on, in bytes, not copying is worth the making of a view.
+_LARGE: Final = 4096
 
 
 class OtherSerializerError(SerializationError):
@@ -33,85 +48,141 @@ class OtherSerializerError(SerializationError):
 
 
 class Codec:
-    """Packs entries into bytes and unpacks them.
+    """Packs the entries of one region into bytes and unpacks them.
 
     Args:
         serializer: Turns the value into bytes.
         name: What the serializer is called; entries of another are not decoded.
+        namespace: The region.
         secret_key: Signs entries, and has those that it did not sign refused.
     """
 
-    __slots__ = ("_id", "_secret_key", "_serializer")
+    __slots__ = (
+        *("_body", "_crc", "_dumps", "_head", "_key", "_loads", "_namespace"),
+        *("_signer", "_size", "_unpack_head", "_views"),
+    )
 
-    def __init__(self, serializer: Serializer, name: str, secret_key: bytes | None = None) -> None:
-        self._serializer = serializer
-        self._id = name.encode()[:255]
-        self._secret_key = secret_key
+    def __init__(
+        self, serializer: Serializer, name: str, namespace: str, secret_key: bytes | None = None
+    ) -> None:
+        self._dumps = serializer.dumps
+        self._loads = serializer.loads
+        self._views: bool = bool(getattr(serializer, "takes_views", False))
+        place = _bytes(namespace)
+        self._namespace = len(place).to_bytes(4, "big") + place
+        if secret_key is not None and len(secret_key) > blake2b.MAX_KEY_SIZE:
+            secret_key = blake2b(secret_key).digest()
+        self._key = secret_key
+        self._head = _head(_bytes(name)[:255], signed=secret_key is not None)
+        self._crc = crc32(self._head, crc32(self._namespace))
+        self._signer: Any = None if secret_key is None else self._signer_of(self._head)
+        layout = _CHECKED if secret_key is None else _SIGNATURE
+        self._unpack_head = layout.unpack_from
+        self._size = len(self._head) + layout.size
+        # The times are checked along with the payload that follows them.
+        self._body = self._size - _TIMES.size
 
-    def pack(self, entry: CacheEntry, ttl: float) -> bytes:
+    def pack(self, key: str, entry: CacheEntry, ttl: float) -> bytes:
         """Return *entry*, which expires *ttl* seconds after it was made, as bytes.
 
         Raises:
             SerializationError: If its value cannot be turned into bytes.
         """
         try:
-            payload = self._serializer.dumps(entry.value)
+            payload = self._dumps(entry.value)
+            made = entry.created_at
+            times = _TIMES.pack(made, made + ttl)
+            check = self._check(_bytes(key), times, payload)
+            return b"".join((self._head, check, times, payload))
         except Exception as error:
             kind = type(entry.value).__name__
             raise SerializationError(f"a {kind} cannot be stored: {error}") from error
-        flags = 0 if self._secret_key is None else _SIGNED
-        made = entry.created_at
-        head = _HEAD.pack(_MAGIC, _VERSION, flags, made, made + ttl, len(self._id)) + self._id
-        return b"".join((head, self._check(head, payload), payload))
 
-    def unpack(self, data: bytes) -> CacheEntry | NoValue:
+    def unpack(self, key: str, data: bytes) -> CacheEntry | NoValue:
         """Return the entry in *data*, or `NO_VALUE` if it is stale.
 
         Raises:
-            SerializationError: If it is damaged, foreign, of another version or serializer, not
-                signed with our key, or of a class that is not there any more.
+            SerializationError: If it is damaged, foreign, of another version, serializer, key or
+                region, not signed with our secret key, or of a class that is not there any more.
         """
+        if not data.startswith(self._head):
+            raise self._refusal(key, data)
         try:
-            magic, version, flags, made, deadline, length = _HEAD.unpack_from(data)
-        except Exception as error:
-            raise SerializationError("it is too short to be an entry") from error
-        if magic != _MAGIC or version != _VERSION:
-            raise SerializationError("it is not an entry of this version of cachu")
-        signed = flags == _SIGNED
-        if signed != (self._secret_key is not None):
-            raise SerializationError("it is signed" if signed else "it is not signed")
-        body = _HEAD.size + length
-        start = body + (16 if signed else 4)
-        head, payload = data[:body], data[start:]
-        if not _equal(data[body:start], self._check(head, payload)):
+            check, made, deadline = self._unpack_head(data, len(self._head))
+        except struct.error:
+            raise SerializationError("it is too short to be an entry") from None
+        payload: Any
+        if len(data) < _LARGE:
+            body, payload = data[self._body :], data[self._size :]
+        else:
+            view = memoryview(data)
+            body = view[self._body :]  # type: ignore[assignment]
+            payload = view[self._size :] if self._views else data[self._size :]
+        try:
+            name = key.encode()
+        except UnicodeEncodeError:
+            name = _bytes(key)
+        if self._signer is None:
+            whole = crc32(body, crc32(name, self._crc)) == check
+        else:
+            whole = compare_digest(_sign(self._signer, name, body), check)
+        if not whole:
             raise SerializationError("its checksum or signature does not match")
-        if head[_HEAD.size :] != self._id:
-            raise OtherSerializerError("it was written by another serializer")
         now = time.time()
         if now >= deadline or made > now + _SKEW:
             return NO_VALUE
         try:
-            return CacheEntry(self._serializer.loads(payload), made)
+            return CacheEntry(self._loads(payload), made)
         except Exception as error:
             message = f"its value cannot be read back: {type(error).__name__}: {error}"
             raise SerializationError(message) from error
 
-    def _check(self, head: bytes, payload: bytes) -> bytes:
-        if self._secret_key is None:
-            from zlib import crc32
+    def _check(self, key: bytes, times: bytes, payload: bytes) -> bytes:
+        if self._signer is None:
+            check = crc32(payload, crc32(times, crc32(key, self._crc)))
+            return check.to_bytes(4, "big")
+        return _sign(self._signer, key, times, payload)
 
-            return crc32(payload, crc32(head)).to_bytes(4, "big")
-        from hashlib import blake2b
+    def _refusal(self, key: str, data: bytes) -> SerializationError:
+        """Return why *data*, which does not begin as our entries do, is not used."""
+        if len(data) < len(_KIND) + 2:
+            return SerializationError("it is too short to be an entry")
+        if not data.startswith(_KIND):
+            return SerializationError("it is not an entry of this version of cachu")
+        signed = data[3] == _SIGNED
+        if signed != (self._key is not None):
+            return SerializationError("it is signed" if signed else "it is not signed")
+        end = 5 + data[4]
+        head, size = data[:end], 16 if signed else 4
+        check, body = data[end : end + size], data[end + size :]
+        if signed:
+            expected = _sign(self._signer_of(head), _bytes(key), body)
+        else:
+            start = crc32(head, crc32(self._namespace))
+            expected = crc32(body, crc32(_bytes(key), start)).to_bytes(4, "big")
+        if not compare_digest(check, expected):
+            return SerializationError("its checksum or signature does not match")
+        return OtherSerializerError("it was written by another serializer")
 
-        key = self._secret_key
-        if len(key) > blake2b.MAX_KEY_SIZE:
-            key = blake2b(key).digest()
-        signature = blake2b(head, digest_size=16, key=key)
-        signature.update(payload)
-        return signature.digest()
+    def _signer_of(self, head: bytes) -> Any:
+        signer = blake2b(self._namespace, digest_size=16, key=self._key or b"")
+        signer.update(head)
+        return signer
 
 
-def _equal(one: bytes, other: bytes) -> bool:
-    from hmac import compare_digest
+def _head(name: bytes, *, signed: bool) -> bytes:
+    return _KIND + bytes((_SIGNED if signed else 0, len(name))) + name
 
-    return compare_digest(one, other)
+
+def _sign(signer: Any, key: bytes, *parts: bytes | memoryview) -> bytes:
+    """Return the signature of *parts* under *key*."""
+    signer = signer.copy()
+    signer.update(len(key).to_bytes(8, "big") + key)
+    for part in parts:
+        signer.update(part)
+    signature: bytes = signer.digest()
+    return signature
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -7,9 +7,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from cachu.counters import AnyCounters
     from cachu.keys.spelling import Spelling
     from cachu.policies import Policy
-    from cachu.wrappers.counters import AnyCounters
     from cachu.wrappers.parameters import Parameters
 
 

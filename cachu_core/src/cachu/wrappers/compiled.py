@@ -14,7 +14,8 @@ from _thread import get_ident
 from itertools import count
 from types import CodeType, FunctionType
 
-from cachu.wrappers import counters, templates
+from cachu import counters
+from cachu.wrappers import templates
 from cachu.wrappers.parameters import CONTROL
 
 TYPE_CHECKING = False

@@ -1,4 +1,8 @@
-"""One run of a function on behalf of a backend: who leads it, and how it went."""
+"""One run of a function on behalf of a backend: who leads it, and how it went.
+
+If the backend fails meanwhile, nobody finds there what the leader made. So it hands that over to
+those who wait, who would otherwise run the function one after the other.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,16 @@ if TYPE_CHECKING:
     from cachu.wrappers.memory import Args, Kwargs
 
 
+class LedFlight(Flight):
+    """A flight that may bring home something for those who wait.
+
+    Attributes:
+        handed: The entry that they may use though it could not be stored.
+    """
+
+    handed: CacheEntry | NoValue = NO_VALUE
+
+
 class Creation:
     """One run of the function on behalf of a backend, and how it went.
 
@@ -27,6 +41,7 @@ class Creation:
         boarded: Whether it has taken off, and so must land.
         alone: Whether it runs past the backend: a recursion, which must not wait for itself.
         force: Whether it overtakes whoever else makes the entry, wherever that is.
+        past: Whether it goes past the backend, because that has failed.
         replaces: Whether there was an entry before that must not be used.
         ran: Whether the function was run.
         value: What it returned.
@@ -45,11 +60,13 @@ class Creation:
         self._kwargs = kwargs or {}
         self._refused = False
         self.key = key
-        self.flight: Flight = Flight()
+        self._kept: CacheEntry | NoValue = NO_VALUE
+        self.flight: LedFlight = LedFlight()
         self.flight.owner = get_ident()
         self.boarded: bool = False
         self.alone = False
         self.force: bool = False
+        self.past: bool = False
         self.replaces: bool = False
         self.ran: bool = False
         self.value: Any = None
@@ -83,6 +100,11 @@ class Creation:
         self._turns.end(self.key, turn)
         return turn.passed
 
+    def hand_over(self) -> None:
+        """Leave what was made to those who wait, unless somebody changed the entry meanwhile."""
+        if self._kept is not NO_VALUE and self._leads():
+            self.flight.handed = self._kept
+
     def land(self) -> None:
         """End the flight, if it ever took off."""
         self.end_turn()
@@ -95,7 +117,7 @@ class Creation:
         try:
             self.value = self._callee.function(*self._args, **self._kwargs)
             entry = self._entry()
-            if entry is not NO_VALUE:
+            if entry is not NO_VALUE and not self.past:
                 self._turn = self._turns.take(self.key, self._patience, creates=True)
             return self._cleared(entry)
         except BaseException as error:
@@ -109,7 +131,7 @@ class Creation:
         try:
             self.value = await self._callee.function(*self._args, **self._kwargs)
             entry = self._entry()
-            if entry is not NO_VALUE:
+            if entry is not NO_VALUE and not self.past:
                 self._turn = await self._turns.take_async(self.key, self._patience, creates=True)
             return self._cleared(entry)
         except BaseException as error:
@@ -130,7 +152,9 @@ class Creation:
     def _entry(self) -> CacheEntry | NoValue:
         kept = self._callee.policy.keep(self.value)
         self._refused = kept is NO_VALUE
-        return NO_VALUE if self._refused or not self._leads() else CacheEntry(kept, time.time())
+        if not self._refused and self._leads():
+            self._kept = CacheEntry(kept, time.time())
+        return self._kept
 
     def _cleared(self, entry: CacheEntry | NoValue) -> CacheEntry | NoValue:
         """Return *entry* if it may be stored: it is our turn, and nobody overtook us."""

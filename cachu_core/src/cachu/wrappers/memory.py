@@ -9,7 +9,7 @@ from cachu import switches
 from cachu.backends.tables import AGES, spelled
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.flights import Flight
-from cachu.wrappers.raw_keys import EXACT, types_reader
+from cachu.wrappers.raw_keys import EXACT, known_types, types_reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class MemoryCalls:
         self._lasting = callee.policy.ttl > AGES
         self._timeout = callee.lock_timeout
         self._types = types_reader(callee.parameters)
+        # What it would say of the commonest keys, without the call.
+        self._known = known_types(callee.parameters)
         # Whether a fresh entry needs no more than to be returned.
         self._plain = callee.policy.validate is None and not callee.policy.copy
         # Whether a scalar result is kept as it is, which spares a miss the calls of _settle.
@@ -64,11 +66,14 @@ class MemoryCalls:
         flight, give_up = None, 0.0
         while True:
             shelf = self.shelf
-            table, types = shelf.table, self._types(key)
-            if types is None or shelf.mixed or (seen := table.entries.get(key)) is not None:
+            table = shelf.table
+            types = self._known.get(type(key)) or self._types(key)
+            if types is None or shelf.mixed:
                 where, types, seen = self._locate(table, key, args, kwargs)
-            else:  # as _locate would find, too
-                where = key
+            else:
+                where, seen = key, table.entries.get(key)
+                if seen is not None and seen[2:] != types:
+                    where, types, seen = self._locate(table, key, args, kwargs)
             if seen is not None and not overwrite:
                 value = self._use(table, where, seen)
                 if value is not NO_VALUE:
@@ -79,7 +84,7 @@ class MemoryCalls:
             if overwrite:
                 table.flights.overtake(where, flight)
                 break
-            leader = table.flights.under_way.setdefault(where, flight)
+            leader = table.under_way.setdefault(where, flight)
             if leader is flight:
                 if table.entries.get(where) is seen and (
                     not shelf.mixed or not self._moved(table, types, args, kwargs)
@@ -100,7 +105,8 @@ class MemoryCalls:
             value = self._run(*args, **kwargs) if kwargs else self._run(*args)
             if types is not None and self._quick and type(value) in EXACT:
                 deadline = time.time() + self._ttl
-                table.commit(where, (value, deadline) + types, deadline, flight)  # noqa: RUF005
+                row = (value, deadline) + types  # noqa: RUF005
+                table.commit(where, row, deadline, flight, seen is None)
             else:
                 self._settle(table, where, types, flight, value)
         except BaseException:
@@ -146,7 +152,7 @@ class MemoryCalls:
 
     def _locate(
         self, table: Table, key: Hashable, args: Args, kwargs: Kwargs
-    ) -> tuple[Hashable, tuple[type, ...] | None, Entry | None]:
+    ) -> tuple[Hashable, tuple[Any, ...] | None, Entry | None]:
         """Return what a call is kept under, the types that belong to a raw key, and the entry."""
         types = self._types(key)
         if types is not None and self.shelf.layout is not None:
@@ -166,7 +172,7 @@ class MemoryCalls:
         return (key, types) if spelled(where) else (self._spell(args, kwargs), None)
 
     def _moved(
-        self, table: Table, types: tuple[type, ...] | None, args: Args, kwargs: Kwargs
+        self, table: Table, types: tuple[Any, ...] | None, args: Args, kwargs: Kwargs
     ) -> bool:
         """Tell whether a call with a raw key has got an entry with a spelled one meanwhile."""
         if types is None:
@@ -191,7 +197,7 @@ class MemoryCalls:
         self,
         table: Table,
         where: Hashable,
-        types: tuple[type, ...] | None,
+        types: tuple[Any, ...] | None,
         flight: Flight,
         value: Any,
     ) -> None:
@@ -205,9 +211,7 @@ class MemoryCalls:
         row = self._row(types, kept, now, deadline)
         table.commit(where, row, deadline, flight)
 
-    def _row(
-        self, types: tuple[type, ...] | None, value: Any, now: float, deadline: float
-    ) -> Entry:
+    def _row(self, types: tuple[Any, ...] | None, value: Any, now: float, deadline: float) -> Entry:
         if types is None:
             return (value, deadline, now, self._policy.tag)
         # Half the cost of unpacking the types into one display.
@@ -226,11 +230,14 @@ class AsyncMemoryCalls(MemoryCalls):
         flight, give_up = None, 0.0
         while True:
             shelf = self.shelf
-            table, types = shelf.table, self._types(key)
-            if types is None or shelf.mixed or (seen := table.entries.get(key)) is not None:
+            table = shelf.table
+            types = self._known.get(type(key)) or self._types(key)
+            if types is None or shelf.mixed:
                 where, types, seen = self._locate(table, key, args, kwargs)
-            else:  # as _locate would find, too
-                where = key
+            else:
+                where, seen = key, table.entries.get(key)
+                if seen is not None and seen[2:] != types:
+                    where, types, seen = self._locate(table, key, args, kwargs)
             if seen is not None and not overwrite:
                 value = self._use(table, where, seen)
                 if value is not NO_VALUE:
@@ -241,7 +248,7 @@ class AsyncMemoryCalls(MemoryCalls):
             if overwrite:
                 table.flights.overtake(where, flight)
                 break
-            leader = table.flights.under_way.setdefault(where, flight)
+            leader = table.under_way.setdefault(where, flight)
             if leader is flight:
                 if table.entries.get(where) is seen and (
                     not shelf.mixed or not self._moved(table, types, args, kwargs)
@@ -262,7 +269,8 @@ class AsyncMemoryCalls(MemoryCalls):
             value = await (self._run(*args, **kwargs) if kwargs else self._run(*args))
             if types is not None and self._quick and type(value) in EXACT:
                 deadline = time.time() + self._ttl
-                table.commit(where, (value, deadline) + types, deadline, flight)  # noqa: RUF005
+                row = (value, deadline) + types  # noqa: RUF005
+                table.commit(where, row, deadline, flight, seen is None)
             else:
                 self._settle(table, where, types, flight, value)
         except BaseException:

@@ -14,7 +14,7 @@ from cachu.wrappers.compiled import UNSET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any, Final, TypeAlias
 
     from cachu.wrappers.parameters import Parameters
@@ -29,6 +29,7 @@ EXACT = frozenset((int, str, bool, type(None), *(() if sys.flags.bytes_warning e
 # Equal dates, spans and UUIDs are the same, too: not so times, whose zones and folds may differ.
 # By name, as keys know them: a frozen clock puts other classes where they are found.
 _VALUE_TYPES: Final = {"date": "datetime", "timedelta": "datetime", "UUID": "uuid"}
+_ALONE: Final = {kind: (kind,) for kind in EXACT}
 _UNHASHABLE: Final = frozenset((list, dict, set, bytearray))
 # A raw key keeps what it is made of alive, and is hashed and compared at every call.
 _MOST_ELEMENTS: Final = 16
@@ -43,6 +44,12 @@ def types_reader(parameters: Parameters) -> Callable[[Any], Types | None]:
     if parameters.receiver:
         return partial(_types_of_method, alone, parameters.receiver == "self")
     return _types_of_one if alone else _types_of_many
+
+
+def known_types(parameters: Parameters) -> Mapping[type, Types]:
+    """Return what the types reader says of a raw key, for those of which its class says enough."""
+    alone = parameters.raw and len(parameters.raw_keyed) == 1 and not parameters.receiver
+    return _ALONE if alone else {}
 
 
 def _spelled(_: Any) -> Types | None:

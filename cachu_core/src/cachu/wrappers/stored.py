@@ -1,4 +1,8 @@
-"""The call path of functions on a backend: files, servers, and whatever a plugin brings."""
+"""The call path of functions on a backend: files, servers, and whatever a plugin brings.
+
+A backend that fails never costs a caller the function's result, unless `fail_open=False` asks for
+that: the function runs as if nothing were cached.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,8 @@ import time
 
 from cachu import switches
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
-from cachu.errors import BackendError, CapabilityError
-from cachu.wrappers.creation import Creation
+from cachu.errors import BackendError, BrokenPluginError, CapabilityError
+from cachu.wrappers.creation import Creation, LedFlight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachu.backends import AsyncBackend, Backend
+    from cachu.flights import Flight
     from cachu.regions import LiveRegion
     from cachu.wrappers.callee import Callee
     from cachu.wrappers.memory import Args, Kwargs
@@ -35,58 +40,79 @@ class StoredCalls:
         self._run = callee.function
         self._counters = callee.counters
         self._policy = callee.policy
+        self._spell = callee.spelling.key
         self._timeout = callee.lock_timeout
+        self._fail_open = region.region.config.fail_open
+        # Whether every fresh entry will do.
+        self._trusting = callee.policy.validate is None
 
     def miss(self, key: Hashable, args: Args, kwargs: Kwargs, overwrite: object = None) -> Any:
         """Answer a call."""
         if switches.suspended and switches.is_disabled():
             return self._run(*args, **(kwargs or {}))
-        backend = self.region.backend
-        creation = Creation(
-            self.callee, self.region, self.callee.spelling.key(args, kwargs), args, kwargs
-        )
+        region = self.region
+        name = self._spell(args, kwargs)
+        backend = region.serving
+        if backend is None:
+            backend = region.guarded
+        landings = region.flights.landings
+        entry: CacheEntry | NoValue = NO_VALUE
+        fault = None
+        if not overwrite:
+            try:
+                entry = backend.load(name, self._policy.tag)
+            except BackendError as error:
+                fault = error
+            if entry is not NO_VALUE and (self._trusting or self._policy.accepts(entry)):
+                self._counters.hits += 1
+                return entry.value
+        creation = Creation(self.callee, region, name, args, kwargs)
+        creation.replaces = entry is not NO_VALUE
+        if fault is not None:
+            self._fault(fault, creation)
+        value = self._make(backend, creation, landings, overwrite)
+        if creation.error is not None:
+            raise creation.release_error()  # here, where the traceback stays short
+        return value
+
+    def _make(self, backend: Backend, creation: Creation, landings: int, overwrite: object) -> Any:
+        """Return the value of a call that found nothing; an error is left in the creation."""
         entry: CacheEntry | NoValue = NO_VALUE
         try:
             if overwrite:
                 creation.overtake()
             else:
-                entry = self._look(backend, creation)
+                entry = self._take_off(backend, creation, landings)
                 if entry is not NO_VALUE:
                     return self._hit(entry)
             if creation.alone:
                 creation.run()
             else:
-                entry = backend.get_or_create(
-                    creation.key,
-                    creation.run,
-                    self._usable(overwrite),
-                    self._policy.ttl,
-                    self._policy.tag,
-                    force=creation.force,
-                )
+                entry = self._create(backend, creation, self._usable(overwrite))
             if creation.end_turn() or creation.superfluous:
-                backend.delete(creation.key)
+                try:
+                    backend.delete(creation.key)
+                except BackendError as error:
+                    self._fault(error, creation)
         finally:
             creation.land()
         if not creation.ran:
             return self._hit(entry)
-        if creation.error is not None:
-            raise creation.release_error()
         return creation.value
 
-    def _look(self, backend: Backend, creation: Creation) -> CacheEntry | NoValue:
-        """Look for an entry that will do, until there is one or the creation may run."""
+    def _take_off(
+        self, backend: Backend, creation: Creation, landings: int
+    ) -> CacheEntry | NoValue:
+        """Return an entry that somebody else made, or `NO_VALUE` once the creation may run.
+
+        Args:
+            backend: Where to look.
+            creation: What is to take off.
+            landings: How many flights had landed before we looked for an entry.
+        """
         flights = self.region.flights
         give_up = 0.0
         while True:
-            landings = flights.landings
-            entry = backend.load(creation.key, self._policy.tag)
-            if entry is not NO_VALUE:
-                if self._policy.accepts(entry):
-                    return entry
-                creation.replaces = True
-            if creation.boarded:
-                return NO_VALUE
             leader = creation.board()
             if leader is None:
                 if flights.landings == landings:
@@ -100,38 +126,112 @@ class StoredCalls:
                 if not leader.wait(give_up):
                     creation.overtake(leader)
                     return NO_VALUE
+                entry = self._handed(leader)
+                if entry is not NO_VALUE:
+                    return entry
+            landings = flights.landings
+            entry = self._look(backend, creation)
+            if entry is not NO_VALUE or creation.boarded:
+                return entry
+
+    def _look(self, backend: Backend, creation: Creation) -> CacheEntry | NoValue:
+        """Look for an entry that will do."""
+        if creation.past:
+            return NO_VALUE
+        try:
+            entry = backend.load(creation.key, self._policy.tag)
+        except BackendError as error:
+            self._fault(error, creation)
+            return NO_VALUE
+        if entry is not NO_VALUE and not self._policy.accepts(entry):
+            creation.replaces = True
+            return NO_VALUE
+        return entry
+
+    def _create(
+        self, backend: Backend, creation: Creation, usable: Callable[[CacheEntry], bool]
+    ) -> CacheEntry | NoValue:
+        """Have the backend find an entry or make one; or make one past it, if it fails."""
+        if not creation.past:
+            ttl, tag = self._policy.ttl, self._policy.tag
+            try:
+                return backend.get_or_create(
+                    creation.key, creation.run, usable, ttl, tag, force=creation.force
+                )
+            except BackendError as error:
+                self._fault(error, creation)
+        if not creation.ran:
+            creation.run()
+        creation.hand_over()
+        return NO_VALUE
 
     def peek(self, key: Hashable, args: Args, kwargs: Kwargs) -> CacheEntry | NoValue:
         """Return the entry of a call if there is one that may be used; counts nothing."""
-        entry = self.region.backend.load(self.callee.spelling.key(args, kwargs), self._policy.tag)
+        name = self._spell(args, kwargs)
+        try:
+            entry = self.region.guarded.load(name, self._policy.tag)
+        except BackendError as error:
+            self._fault(error)
+            return NO_VALUE
         return entry if entry is not NO_VALUE and self._policy.accepts(entry) else NO_VALUE
 
     def put(self, key: Hashable, args: Args, kwargs: Kwargs, value: Any) -> None:
         """Keep *value* as what the call returns."""
-        name = self.callee.spelling.key(args, kwargs)
+        name = self._spell(args, kwargs)
         entry = CacheEntry(value, time.time())
         with self.region.turns.setting(name, self._timeout):
-            self.region.backend.store(name, entry, self._policy.ttl, self._policy.tag)
+            try:
+                self.region.guarded.store(name, entry, self._policy.ttl, self._policy.tag)
+            except BackendError as error:
+                self._fault(error)
 
     def drop(self, key: Hashable, args: Args, kwargs: Kwargs) -> bool:
-        """Forget the entry of a call and say whether there was one."""
-        name = self.callee.spelling.key(args, kwargs)
+        """Forget the entry of a call and say whether there was one.
+
+        Raises:
+            BackendError: If that failed; nobody is to believe that it is gone.
+        """
+        name = self._spell(args, kwargs)
         with self.region.turns.deleting(name, self._timeout):
-            return self.region.backend.delete(name)
+            return self.region.guarded.delete(name)
 
     def size(self) -> int:
         """Count the fresh entries of the function."""
         try:
-            return self.region.backend.count(function=self.callee.spelling.function)
+            return self.region.guarded.count(function=self.callee.spelling.function)
         except CapabilityError:
             return UNKNOWN
+        except BackendError as error:
+            self._fault(error)
+            return UNKNOWN
+
+    def _fault(self, error: BackendError, creation: Creation | None = None) -> None:
+        """Count a fault of the backend, and go on past it; or raise it, if that is wanted."""
+        self._counters.faults += 1
+        # What the function itself raised matters more.
+        if not self._fail_open and (creation is None or creation.error is None):
+            raise error
+        if creation is not None:
+            creation.past = True
+
+    def _handed(self, leader: Flight) -> CacheEntry | NoValue:
+        """Return a copy of what *leader* made though it could not store it."""
+        entry = leader.handed if isinstance(leader, LedFlight) else NO_VALUE
+        if entry is NO_VALUE or not self._policy.accepts(entry):
+            return NO_VALUE
+        from copy import deepcopy
+
+        try:
+            return CacheEntry(deepcopy(entry.value), entry.created_at)
+        except Exception:
+            return NO_VALUE  # what cannot be copied is made by each for itself
 
     def _usable(self, overwrite: object) -> Callable[[CacheEntry], bool]:
         return _never if overwrite else self._policy.accepts
 
     def _hit(self, entry: CacheEntry | NoValue) -> Any:
         if entry is NO_VALUE:
-            raise BackendError(
+            raise BrokenPluginError(
                 f"get_or_create of the {self.region.name} backend neither found an entry nor ran "
                 "what makes one"
             )
@@ -143,64 +243,71 @@ class AsyncStoredCalls(StoredCalls):
     """The same for coroutine functions."""
 
     async def miss(
-        self,
-        key: Hashable,
-        args: Args,
-        kwargs: Kwargs,
-        overwrite: object = None,
+        self, key: Hashable, args: Args, kwargs: Kwargs, overwrite: object = None
     ) -> Any:
         """Answer a call."""
         if switches.suspended and switches.is_disabled():
             return await self._run(*args, **(kwargs or {}))
-        backend = self.region.async_backend
-        creation = Creation(
-            self.callee, self.region, self.callee.spelling.key(args, kwargs), args, kwargs
-        )
+        region = self.region
+        name = self._spell(args, kwargs)
+        backend = region.async_serving
+        if backend is None:
+            backend = region.async_guarded
+        landings = region.flights.landings
+        entry: CacheEntry | NoValue = NO_VALUE
+        fault = None
+        if not overwrite:
+            try:
+                entry = await backend.load(name, self._policy.tag)
+            except BackendError as error:
+                fault = error
+            if entry is not NO_VALUE and (self._trusting or self._policy.accepts(entry)):
+                self._counters.hits += 1
+                return entry.value
+        creation = Creation(self.callee, region, name, args, kwargs)
+        creation.replaces = entry is not NO_VALUE
+        if fault is not None:
+            self._fault(fault, creation)
+        value = await self._make(backend, creation, landings, overwrite)
+        if creation.error is not None:
+            raise creation.release_error()  # here, where the traceback stays short
+        return value
+
+    async def _make(  # type: ignore[override]
+        self, backend: AsyncBackend, creation: Creation, landings: int, overwrite: object
+    ) -> Any:
+        """Return the value of a call that found nothing; an error is left in the creation."""
         creation.flight.asynchronous = True
         entry: CacheEntry | NoValue = NO_VALUE
         try:
             if overwrite:
                 creation.overtake()
             else:
-                entry = await self._look(backend, creation)
+                entry = await self._take_off(backend, creation, landings)
                 if entry is not NO_VALUE:
                     return self._hit(entry)
             if creation.alone:
                 await creation.run_async()
             else:
-                entry = await backend.get_or_create(
-                    creation.key,
-                    creation.run_async,
-                    self._usable(overwrite),
-                    self._policy.ttl,
-                    self._policy.tag,
-                    force=creation.force,
-                )
+                entry = await self._create(backend, creation, self._usable(overwrite))
             if creation.end_turn() or creation.superfluous:
-                await backend.delete(creation.key)
+                try:
+                    await backend.delete(creation.key)
+                except BackendError as error:
+                    self._fault(error, creation)
         finally:
             creation.land()
         if not creation.ran:
             return self._hit(entry)
-        if creation.error is not None:
-            raise creation.release_error()
         return creation.value
 
-    async def _look(  # type: ignore[override]
-        self, backend: AsyncBackend, creation: Creation
+    async def _take_off(  # type: ignore[override]
+        self, backend: AsyncBackend, creation: Creation, landings: int
     ) -> CacheEntry | NoValue:
-        """Look for an entry that will do, until there is one or the creation may run."""
+        """Return an entry that somebody else made, or `NO_VALUE` once the creation may run."""
         flights = self.region.flights
         give_up = 0.0
         while True:
-            landings = flights.landings
-            entry = await backend.load(creation.key, self._policy.tag)
-            if entry is not NO_VALUE:
-                if self._policy.accepts(entry):
-                    return entry
-                creation.replaces = True
-            if creation.boarded:
-                return NO_VALUE
             leader = creation.board()
             if leader is None:
                 if flights.landings == landings:
@@ -214,37 +321,89 @@ class AsyncStoredCalls(StoredCalls):
                 if not await leader.wait_async(give_up):
                     creation.overtake(leader)
                     return NO_VALUE
+                entry = self._handed(leader)
+                if entry is not NO_VALUE:
+                    return entry
+            landings = flights.landings
+            entry = await self._look(backend, creation)
+            if entry is not NO_VALUE or creation.boarded:
+                return entry
+
+    async def _look(  # type: ignore[override]
+        self, backend: AsyncBackend, creation: Creation
+    ) -> CacheEntry | NoValue:
+        """Look for an entry that will do."""
+        if creation.past:
+            return NO_VALUE
+        try:
+            entry = await backend.load(creation.key, self._policy.tag)
+        except BackendError as error:
+            self._fault(error, creation)
+            return NO_VALUE
+        if entry is not NO_VALUE and not self._policy.accepts(entry):
+            creation.replaces = True
+            return NO_VALUE
+        return entry
+
+    async def _create(  # type: ignore[override]
+        self, backend: AsyncBackend, creation: Creation, usable: Callable[[CacheEntry], bool]
+    ) -> CacheEntry | NoValue:
+        """Have the backend find an entry or make one; or make one past it, if it fails."""
+        if not creation.past:
+            ttl, tag = self._policy.ttl, self._policy.tag
+            try:
+                return await backend.get_or_create(
+                    creation.key, creation.run_async, usable, ttl, tag, force=creation.force
+                )
+            except BackendError as error:
+                self._fault(error, creation)
+        if not creation.ran:
+            await creation.run_async()
+        creation.hand_over()
+        return NO_VALUE
 
     async def peek(  # type: ignore[override]
         self, key: Hashable, args: Args, kwargs: Kwargs
     ) -> CacheEntry | NoValue:
         """Return the entry of a call if there is one that may be used; counts nothing."""
-        name = self.callee.spelling.key(args, kwargs)
-        entry = await self.region.async_backend.load(name, self._policy.tag)
+        name = self._spell(args, kwargs)
+        try:
+            entry = await self.region.async_guarded.load(name, self._policy.tag)
+        except BackendError as error:
+            self._fault(error)
+            return NO_VALUE
         return entry if entry is not NO_VALUE and self._policy.accepts(entry) else NO_VALUE
 
     async def put(  # type: ignore[override]
         self, key: Hashable, args: Args, kwargs: Kwargs, value: Any
     ) -> None:
         """Keep *value* as what the call returns."""
-        name = self.callee.spelling.key(args, kwargs)
+        name = self._spell(args, kwargs)
         entry = CacheEntry(value, time.time())
         async with self.region.turns.setting(name, self._timeout):
-            await self.region.async_backend.store(name, entry, self._policy.ttl, self._policy.tag)
+            try:
+                await self.region.async_guarded.store(
+                    name, entry, self._policy.ttl, self._policy.tag
+                )
+            except BackendError as error:
+                self._fault(error)
 
     async def drop(  # type: ignore[override]
         self, key: Hashable, args: Args, kwargs: Kwargs
     ) -> bool:
-        """Forget the entry of a call and say whether there was one."""
-        name = self.callee.spelling.key(args, kwargs)
+        """Forget the entry of a call and say whether there was one; raises as `StoredCalls`."""
+        name = self._spell(args, kwargs)
         async with self.region.turns.deleting(name, self._timeout):
-            return await self.region.async_backend.delete(name)
+            return await self.region.async_guarded.delete(name)
 
     async def size(self) -> int:  # type: ignore[override]
         """Count the fresh entries of the function."""
         try:
-            return await self.region.async_backend.count(function=self.callee.spelling.function)
+            return await self.region.async_guarded.count(function=self.callee.spelling.function)
         except CapabilityError:
+            return UNKNOWN
+        except BackendError as error:
+            self._fault(error)
             return UNKNOWN
 
 

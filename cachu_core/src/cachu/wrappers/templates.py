@@ -16,7 +16,7 @@ What a wrapper reads from its globals:
 
 from __future__ import annotations
 
-from cachu.wrappers.counters import FREE_THREADED
+from cachu.counters import FREE_THREADED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -43,27 +43,30 @@ class Counters:
     Attributes:
         hits: Hits, for adding one to.
         misses: Misses, for adding one to.
+        faults: How often the backend failed, for adding one to.
     """
 
-    __slots__ = ("hits", "misses")
+    __slots__ = ("faults", "hits", "misses")
 
     def __init__(self) -> None:
         self.hits: int = 0
         self.misses: int = 0
+        self.faults: int = 0
 
-    def total(self) -> tuple[int, int]:
-        """Return the hits and the misses."""
-        return self.hits, self.misses
+    def total(self) -> tuple[int, int, int]:
+        """Return the hits, the misses and the faults."""
+        return self.hits, self.misses, self.faults
 
 
 class ThreadCounters:
     """The same without the global interpreter lock: every thread has numbers of its own."""
 
-    __slots__ = ("_hits", "_misses")
+    __slots__ = ("_faults", "_hits", "_misses")
 
     def __init__(self) -> None:
         self._hits: dict[int, int] = {}
         self._misses: dict[int, int] = {}
+        self._faults: dict[int, int] = {}
 
     @property
     def hits(self) -> int:
@@ -83,9 +86,21 @@ class ThreadCounters:
     def misses(self, misses: int) -> None:
         self._misses[get_ident()] = misses
 
-    def total(self) -> tuple[int, int]:
-        """Return the hits and the misses of all threads."""
-        return sum(self._hits.copy().values()), sum(self._misses.copy().values())
+    @property
+    def faults(self) -> int:
+        """The faults that this thread met, for adding one to."""
+        return self._faults.get(get_ident(), 0)
+
+    @faults.setter
+    def faults(self, faults: int) -> None:
+        self._faults[get_ident()] = faults
+
+    def total(self) -> tuple[int, int, int]:
+        """Return the hits, the misses and the faults of all threads."""
+        hits, misses, faults = (
+            sum(numbers.copy().values()) for numbers in (self._hits, self._misses, self._faults)
+        )
+        return hits, misses, faults
 
 
 def counters() -> AnyCounters:

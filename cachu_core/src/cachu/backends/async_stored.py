@@ -1,0 +1,143 @@
+"""The same as `cachu.backends.stored` for asynchronous code."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from cachu.backends import AsyncBackend, Capability
+from cachu.backends.lanes import PASSED
+from cachu.backends.packing import Packing, lease_of
+from cachu.backends.patience import AsyncPatient
+from cachu.backends.stores import Lease
+from cachu.entries import NO_VALUE, CacheEntry, NoValue
+from cachu.errors import BackendError, SerializationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from cachu.backends import RegionName
+    from cachu.backends.stores import AsyncStore
+
+
+class AsyncStoreBackend(Packing, AsyncBackend):
+    """The backend of an `AsyncStore`."""
+
+    wrapped: AsyncStore
+
+    async def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:
+        reads = self._reads
+        if reads.troubled:
+            reads.enter()
+        try:
+            data = await self._load(key, tag)
+        except PASSED:
+            raise
+        except Exception as error:
+            raise reads.failed(error) from error
+        if reads.troubled:
+            reads.recovered()
+        if data is None:
+            return NO_VALUE
+        try:
+            return self._unpack(key, data)
+        except SerializationError as error:
+            if self._refuse(error) is None:
+                with suppress(BackendError):  # counted, and the entry is as useless as before
+                    await self._writes.run_async(self.wrapped.delete, key)
+            return NO_VALUE
+
+    async def store(self, key: str, entry: CacheEntry, ttl: float, tag: str = "") -> None:
+        data = self._codec.pack(key, entry, ttl)
+        async with self._turns.setting(key, self._lock_timeout):
+            await self._writes.run_async(self.wrapped.store, key, data, ttl, tag)
+
+    async def delete(self, key: str) -> bool:
+        async with self._turns.deleting(key, self._lock_timeout):
+            return await self._writes.run_async(self.wrapped.delete, key)
+
+    async def clear(self, tag: str | None = None) -> int:
+        async with self._turns.clearing(self._lock_timeout):
+            return await self._writes.run_async(self.wrapped.clear, tag)
+
+    async def count(self, tag: str | None = None, function: str | None = None) -> int:
+        return await self._reads.run_async(self.wrapped.count, tag, function)
+
+    async def regions(self) -> Iterable[RegionName]:
+        if Capability.REGIONS not in self.capabilities:
+            return ()
+        return await self._reads.ask_async(self.wrapped.regions)
+
+    async def close(self) -> None:
+        await self.wrapped.close()
+
+    async def get_or_create(
+        self,
+        key: str,
+        create: Callable[[], Awaitable[CacheEntry | NoValue]],
+        usable: Callable[[CacheEntry], bool],
+        ttl: float,
+        tag: str = "",
+        *,
+        force: bool = False,
+    ) -> CacheEntry | NoValue:
+        if self._locks is None or force:
+            return await self._create(key, create, usable, ttl, tag, force=force)
+        name = key
+        if self._fences:
+            name = await self._writes.begin_async(self._name_lock, key, tag)
+        async with AsyncPatient(self._locks, name, self._lock_timeout, self._writes):
+            entry = await self.load(key, tag)
+            if entry is not NO_VALUE and usable(entry):
+                return entry
+            return await self._create(key, create, usable, ttl, tag)
+
+    async def _create(
+        self,
+        key: str,
+        create: Callable[[], Awaitable[CacheEntry | NoValue]],
+        usable: Callable[[CacheEntry], bool],
+        ttl: float,
+        tag: str,
+        *,
+        force: bool = False,
+    ) -> CacheEntry | NoValue:
+        if self._fences:
+            return await self._under_lease(key, create, usable, ttl, tag, force=force)
+        entry = await create()
+        if entry is not NO_VALUE:
+            data = self._seal(key, entry, ttl)
+            if data is not None:
+                await self._writes.run_async(self.wrapped.store, key, data, ttl, tag)
+        return entry
+
+    async def _under_lease(
+        self,
+        key: str,
+        create: Callable[[], Awaitable[CacheEntry | NoValue]],
+        usable: Callable[[CacheEntry], bool],
+        ttl: float,
+        tag: str,
+        *,
+        force: bool,
+    ) -> CacheEntry | NoValue:
+        wait, begin = self._lock_timeout, self.wrapped.begin
+        found = await self._writes.begin_async(begin, key, tag, wait=wait, force=force)
+        if not isinstance(found, Lease):
+            entry = self._open(key, found)
+            if isinstance(entry, CacheEntry) and usable(entry):
+                return entry
+            found = await self._writes.begin_async(begin, key, tag, wait=wait, force=True)
+        lease = lease_of(found, self.wrapped)
+        kept = False
+        try:
+            entry = await create()
+            data = None if entry is NO_VALUE else self._seal(key, entry, ttl)
+            if data is not None:
+                await self._writes.commit_async(self.wrapped.commit, lease, data, ttl, tag)
+                kept = True
+        finally:
+            if not kept:
+                with suppress(BackendError):  # counted; it must not hide what went wrong before
+                    await self._writes.abandon_async(self.wrapped.abandon, lease)
+        return entry

@@ -1,0 +1,259 @@
+"""A lane is one way of using a store that may fail; it counts, tells, and leaves the store alone.
+
+A store that fails is told of once per outage. After two faults in a row it is left alone, for a
+tenth of a second at first and at most for a second, so that a dead server costs a bounded total
+and not a timeout per call. Then one caller tries.
+"""
+
+from __future__ import annotations
+
+import time
+from _thread import RLock
+
+from cachu.errors import (
+    BackendError,
+    CapabilityError,
+    ConfigurationError,
+    PluginError,
+    SerializationError,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from logging import Logger
+    from typing import Final, ParamSpec, TypeVar
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+# So many faults in a row, and the store is left alone for so many seconds: less at first, then
+# more. Whoever tries then is given the longest time to find out.
+ENOUGH: Final = 2
+SHORTEST: Final = 0.1
+LONGEST: Final = 1.0
+# A single fault is told of so many seconds after the last one, so that a store that fails now and
+# then does not fill the log.
+_SELDOM: Final = 60.0
+# No faults: they say what the caller, or its configuration, has to change.
+PASSED: Final = (SerializationError, ConfigurationError, PluginError, CapabilityError)
+
+
+class Lane:
+    """One way of using a store: what went wrong there, and whether it is to be left alone.
+
+    The clock is `time.time`, which tests may stop and move; if it is set back, the store is tried.
+
+    Attributes:
+        troubled: Whether the last operation failed; all that one that goes well has to look at.
+        faults: How many operations failed since the process began; those that were not tried are
+            not among them.
+        used: Whether anybody is to be told of an outage.
+    """
+
+    __slots__ = (
+        *("_cause", "_label", "_lock", "_outcome", "_pause", "_row", "_since", "_told"),
+        *("_told_at", "_trying", "_until", "_what", "_worse", "faults", "troubled", "used"),
+    )
+
+    def __init__(self, label: str, what: str, outcome: str, worse: Lane | None = None) -> None:
+        self._label = label
+        self._what = what
+        self._outcome = outcome
+        # What goes without saying while that one is in trouble.
+        self._worse = worse
+        self._lock = RLock()
+        self._cause: Exception | None = None
+        self._row = 0
+        self._pause = 0.0
+        self._since = self._until = 0.0
+        self._trying = False
+        self._told = False
+        self._told_at: float | None = None
+        self.troubled: bool = False
+        self.faults: int = 0
+        self.used: bool = True
+
+    def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do *work* on the store; if it goes well, the store can be used.
+
+        Raises:
+            BackendError: If it fails, from what it raised, or if the store is left alone now.
+        """
+        if self.troubled:
+            self.enter()
+        return self._do(True, True, work, *args, **kwargs)
+
+    async def run_async(
+        self, work: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Do *work* on the store, in asynchronous code; otherwise as `run`."""
+        if self.troubled:
+            self.enter()
+        return await self._do_async(True, True, work, *args, **kwargs)
+
+    def begin(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do *work* that proves nothing yet if it goes well: take a lease or a lock."""
+        if self.troubled:
+            self.enter()
+        return self._do(False, True, work, *args, **kwargs)
+
+    async def begin_async(
+        self, work: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Do *work* that proves nothing yet, in asynchronous code."""
+        if self.troubled:
+            self.enter()
+        return await self._do_async(False, True, work, *args, **kwargs)
+
+    def commit(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do *work* even if the store is left alone now: it uses up what was taken before."""
+        return self._do(True, True, work, *args, **kwargs)
+
+    async def commit_async(
+        self, work: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Do *work* even if the store is left alone now, in asynchronous code."""
+        return await self._do_async(True, True, work, *args, **kwargs)
+
+    def abandon(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do *work* even then, which proves nothing: give back what was taken before."""
+        return self._do(False, True, work, *args, **kwargs)
+
+    async def abandon_async(
+        self, work: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Do *work* even then, which proves nothing, in asynchronous code."""
+        return await self._do_async(False, True, work, *args, **kwargs)
+
+    def ask(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do *work* for somebody who may not mind that it fails; it proves nothing either."""
+        if self.troubled:
+            self.enter()
+        result = self._do(False, False, work, *args, **kwargs)
+        self._untried()
+        return result
+
+    async def ask_async(
+        self, work: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Do *work* for somebody who may not mind that it fails, in asynchronous code."""
+        if self.troubled:
+            self.enter()
+        result = await self._do_async(False, False, work, *args, **kwargs)
+        self._untried()
+        return result
+
+    def _do(
+        self, proof: bool, tell: bool, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        try:
+            result = work(*args, **kwargs)
+        except PASSED:
+            raise
+        except Exception as error:
+            raise self.failed(error, tell=tell) from error
+        if proof and self.troubled:
+            self.recovered()
+        return result
+
+    async def _do_async(
+        self,
+        proof: bool,
+        tell: bool,
+        work: Callable[P, Awaitable[R]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        try:
+            result = await work(*args, **kwargs)
+        except PASSED:
+            raise
+        except Exception as error:
+            raise self.failed(error, tell=tell) from error
+        if proof and self.troubled:
+            self.recovered()
+        return result
+
+    def enter(self) -> None:
+        """Let a caller of a troubled store pass, unless the store is to be left alone.
+
+        Raises:
+            BackendError: If it is, from what it failed with last.
+        """
+        with self._lock:
+            if self._row < ENOUGH:
+                return
+            now = time.time()
+            if not self._since <= now < self._until:
+                self._since, self._until, self._trying = now, now + LONGEST, True
+                return
+            cause = self._cause
+        if cause is not None:
+            cause = cause.with_traceback(None)  # it would keep the frames of its call alive
+        message = f"{self._label} is left alone for a moment after {_spell(cause)}"
+        raise BackendError(message) from cause
+
+    def failed(self, error: Exception, *, tell: bool = True) -> BackendError:
+        """Count a fault, and return what to raise from *error*."""
+        with self._lock:
+            now = time.time()
+            self.faults += 1
+            self._row += 1
+            self._cause = error
+            if self._row == ENOUGH:
+                self._pause = SHORTEST
+                self._since, self._until = now, now + SHORTEST
+            elif self._trying:
+                self._trying = False
+                self._pause = min(2 * self._pause, LONGEST)
+                self._since, self._until = now, now + self._pause
+            self.troubled = True
+        if tell:
+            self.tell(error)
+        return BackendError(f"{self._label} {self._what}: {_spell(error)}")
+
+    def tell(self, error: Exception) -> None:
+        """Tell of an outage, once."""
+        with self._lock:
+            now, last = time.time(), self._told_at
+            due = last is None or self._row >= ENOUGH or not last <= now < last + _SELDOM
+            implied = self._worse is not None and self._worse.troubled
+            if self._told or implied or not due or not self.used:
+                return
+            self._told, self._told_at = True, now
+        _log().warning(
+            "%s %s: %s; %s. Further faults are only counted.",
+            self._label,
+            self._what,
+            _spell(error),
+            self._outcome,
+        )
+
+    def recovered(self) -> None:
+        """Use the store as ever again."""
+        with self._lock:
+            told, self._told = self._told, False
+            self._row, self._trying, self._cause = 0, False, None
+            self.troubled = False
+        if told:
+            _log().info("%s again.", f"{self._label} {self._what}".replace("cannot", "can"))
+
+    def _untried(self) -> None:
+        """Let the next one try, too."""
+        with self._lock:
+            self._until = self._since
+
+    def after_fork(self) -> None:
+        """Forget, in a child process, the threads of its parent."""
+        self._lock = RLock()
+
+
+def _spell(error: Exception | None) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _log() -> Logger:
+    import logging
+
+    return logging.getLogger("cachu")
