@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import targets
-from harness import Cell, Column
 from report import Table
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def write(page: Path, output: Path) -> None:
             block = f"{_about(results)}\n\n{targets.table(results)}"
         elif name in races:
             plot = f"![{races[name]['title']}](performance/{name}-{python}.svg)"
-            block = f"Python {python}:\n\n```text\n{_text(races[name])}\n```\n\n{plot}"
+            block = f"Python {python}:\n\n```text\n{Table.read(races[name]).text()}\n```\n\n{plot}"
         return f"{match['start']}\n\n{block.strip()}\n\n{match['end']}"
 
     marked = re.compile(
@@ -48,14 +47,6 @@ def write(page: Path, output: Path) -> None:
         re.DOTALL,
     )
     page.write_text(marked.sub(filled, page.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-def _text(race: dict[str, Any]) -> str:
-    columns = [Column(**column) for column in race["columns"]]
-    table = Table(race["name"], race["title"], race["reference"], lines=False, columns=columns)
-    for column, cells in race["cells"].items():
-        table.add(column, {name: Cell(**cell) for name, cell in cells.items()})
-    return table.text()
 
 
 def _about(results: dict[str, dict[str, Any]]) -> str:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import contenders
 import plots
+from harness import Cell, Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness import Cell, Column, Race
+    from harness import Race
 
 
 @dataclass
@@ -33,6 +34,30 @@ class Table:
     @classmethod
     def of(cls, race: Race) -> Table:
         return cls(race.name, race.title, race.reference, race.lines, list(race.columns))
+
+    @classmethod
+    def read(cls, race: dict[str, Any]) -> Table:
+        """Make the table of a race out of what was written as JSON."""
+        columns = [Column(**column) for column in race["columns"]]
+        cells = {
+            column: {name: Cell(**cell) for name, cell in found.items()}
+            for column, found in race["cells"].items()
+        }
+        return cls(race["name"], race["title"], race["reference"], race["lines"], columns, cells)
+
+    def written(self) -> dict[str, Any]:
+        """Return the table as JSON has it."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "reference": self.reference,
+            "lines": self.lines,
+            "columns": [column._asdict() for column in self.columns],
+            "cells": {
+                column: {name: cell._asdict() for name, cell in cells.items()}
+                for column, cells in self.cells.items()
+            },
+        }
 
     def add(self, column: str, cells: dict[str, Cell]) -> None:
         self.cells.setdefault(column, {}).update(cells)
@@ -117,25 +142,27 @@ def text(found: dict[str, Any], tables: Iterable[Table]) -> str:
 
 
 def write(output: Path, found: dict[str, Any], tables: list[Table]) -> None:
-    """Write the text, the JSON and the plots of one Python version."""
+    """Write the text, the JSON and the plots of one Python version.
+
+    Races that were not run now are kept as they were written the same day.
+    """
     output.mkdir(parents=True, exist_ok=True)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    (output / f"results-{python}.txt").write_text(text(found, tables), encoding="utf-8")
-    races = [
-        {
-            "name": table.name,
-            "title": table.title,
-            "reference": table.reference,
-            "columns": [column._asdict() for column in table.columns],
-            "cells": {
-                column: {name: cell._asdict() for name, cell in cells.items()}
-                for column, cells in table.cells.items()
-            },
-        }
-        for table in tables
-    ]
-    written = json.dumps({**found, "races": races}, indent=1)
+    kept = _kept(output / f"results-{python}.json", found, {table.name for table in tables})
+    every = [*kept, *tables]
+    (output / f"results-{python}.txt").write_text(text(found, every), encoding="utf-8")
+    written = json.dumps({**found, "races": [table.written() for table in every]}, indent=1)
     (output / f"results-{python}.json").write_text(written + "\n", encoding="utf-8")
     for table in tables:
         picture = plots.lines(table) if table.lines else plots.bars(table)
         (output / f"{table.name}-{python}.svg").write_text(picture, encoding="utf-8")
+
+
+def _kept(path: Path, found: dict[str, Any], run: set[str]) -> list[Table]:
+    """Return the tables of races that were not run again, if all else is the same."""
+    if not path.exists():
+        return []
+    earlier = json.loads(path.read_text(encoding="utf-8"))
+    if any(earlier[what] != found[what] for what in ("python", "machine", "date", "quick")):
+        return []
+    return [Table.read(race) for race in earlier["races"] if race["name"] not in run]

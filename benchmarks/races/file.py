@@ -1,0 +1,317 @@
+"""Entries on disk: the file backend against diskcache and joblib, in both colours and in bulk."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from contextlib import contextmanager
+from itertools import count, cycle, islice
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from harness import (
+    UNROLLED,
+    Cell,
+    Column,
+    Lane,
+    Pace,
+    Race,
+    Results,
+    define,
+    interleave,
+    keyed_lane,
+    lane,
+    loop_,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from contenders import Peer
+
+PACKAGE = "bench_file"
+REFERENCE = "diskcache.Cache"
+MEMOIZED = "diskcache, memoize"
+OTHER_ENGINE = "cachu, backend='diskcache'"
+THREADED = "to_thread(diskcache.Cache)"
+JOBLIB = "joblib.Memory"
+OURS = "cachu"
+SMALL: Any = {"id": 42, "name": "somebody", "roles": ["reader"], "at": 1_700_000_000.5}
+LARGE = bytes(range(256)) * 4096  # 1 MB
+ENTRIES, FEWER = 100_000, 20_000
+TAGGED = 1_000
+_serial = count(1)
+
+
+@contextmanager
+def _place() -> Iterator[str]:
+    """Make a directory, and have cachu keep its files there."""
+    import cachu
+
+    folder = tempfile.mkdtemp(prefix="cachu-bench-")
+    cachu.configure(package=PACKAGE, file_dir=folder, diskcache_dir=folder)
+    try:
+        yield folder
+    finally:
+        loop_().run_until_complete(cachu.clear_async_backends())
+        cachu.clear_backends()
+        shutil.rmtree(folder)
+
+
+def _cached(value: Any, *, coroutine: bool = False, backend: str = "file", **options: Any) -> Any:
+    import cachu
+
+    function = define("x", "return value", coroutine=coroutine, value=value)
+    return cachu.cache(package=PACKAGE, backend=backend, **options)(function)
+
+
+def _keys(n: int) -> Iterator[tuple[str, ...]]:
+    """Take a thousand keys in turn."""
+    fours = zip(*[iter([f"key {number}" for number in range(1_000)])] * UNROLLED)
+    return islice(cycle(list(fours)), n)
+
+
+def _new_keys(n: int) -> Iterator[tuple[int, ...]]:
+    return iter([tuple(next(_serial) for _ in range(UNROLLED)) for _ in range(n)])
+
+
+def _hits(folder: str, value: Any) -> dict[str, Lane]:
+    import diskcache
+
+    cache = diskcache.Cache(f"{folder}/hits")
+    cache.set("key", value)
+    lanes = {
+        REFERENCE: lane("get('key')", get=cache.get),
+        OURS: lane("f(7)", f=_cached(value)),
+        MEMOIZED: lane("f(7)", f=cache.memoize(expire=300)(define("x", "return v", v=value))),
+        OTHER_ENGINE: lane("f(7)", f=_cached(value, backend="diskcache")),
+    }
+    memory = _joblib(folder)
+    if memory is not None:
+        lanes[JOBLIB] = lane("f(7)", f=memory.cache(_of_joblib(value)))
+    return lanes
+
+
+def _sets(folder: str, value: Any) -> dict[str, Lane]:
+    import diskcache
+
+    import cachu
+
+    cache = diskcache.Cache(f"{folder}/sets")
+    lanes = {REFERENCE: keyed_lane("store(key, v, expire=300)", _keys, store=cache.set, v=value)}
+    for name, backend in ((OURS, "file"), (OTHER_ENGINE, "diskcache")):
+        store = cachu.get_backend(backend, ttl=300, package=PACKAGE).set
+        lanes[name] = keyed_lane("store(key, v)", _keys, store=store, v=value)
+    return lanes
+
+
+def _absent(folder: str) -> dict[str, Lane]:
+    import diskcache
+
+    import cachu
+
+    cache = diskcache.Cache(f"{folder}/sets")
+    lanes = {REFERENCE: lane("get('none')", get=cache.get)}
+    for name, backend in ((OURS, "file"), (OTHER_ENGINE, "diskcache")):
+        get = cachu.get_backend(backend, ttl=300, package=PACKAGE).get
+        lanes[name] = lane("get('none')", get=get)
+    return lanes
+
+
+def _misses(folder: str) -> dict[str, Lane]:
+    import diskcache
+
+    cache = diskcache.Cache(f"{folder}/misses")
+
+    def get_and_set(x: int) -> Any:
+        found = cache.get(x)
+        if found is None:
+            cache.set(x, SMALL, expire=300)
+        return found
+
+    memoized = diskcache.Cache(f"{folder}/memoized").memoize(expire=300)
+    functions = {
+        REFERENCE: get_and_set,
+        OURS: _cached(SMALL),
+        MEMOIZED: memoized(define("x", "return v", v=SMALL)),
+        OTHER_ENGINE: _cached(SMALL, backend="diskcache"),
+    }
+    memory = _joblib(folder)
+    if memory is not None:
+        functions[JOBLIB] = memory.cache(_of_joblib(SMALL))
+    return {name: keyed_lane("f(key)", _new_keys, f=f) for name, f in functions.items()}
+
+
+def _joblib(folder: str) -> Any:
+    try:
+        import joblib
+    except ImportError:
+        return None
+    return joblib.Memory(f"{folder}/joblib", verbose=0)
+
+
+def _of_joblib(value: Any) -> Callable[[int], Any]:
+    # It wants a function that it finds in a module.
+    return _large if value is LARGE else _small
+
+
+def _small(x: int) -> Any:
+    return SMALL
+
+
+def _large(x: int) -> Any:
+    return LARGE
+
+
+def _run(peers: Sequence[Peer], pace: Pace) -> Results:
+    with _place() as folder:
+        yield "hit", interleave(_hits(folder, SMALL), REFERENCE, pace)
+        yield "set", interleave(_sets(folder, SMALL), REFERENCE, pace)
+        yield "absent", interleave(_absent(folder), REFERENCE, pace)
+        yield "miss", interleave(_misses(folder), REFERENCE, pace)
+    with _place() as folder:
+        yield "hit_1mb", interleave(_hits(folder, LARGE), REFERENCE, pace)
+    with _place() as folder:
+        yield "set_1mb", interleave(_few(_sets(folder, LARGE)), REFERENCE, pace, 4)
+
+
+def _few(lanes: dict[str, Lane]) -> dict[str, Lane]:
+    """Leave the keys at that: a thousand of a megabyte are a gigabyte."""
+    return {name: lambda n, run=run: run(min(n, 16)) for name, run in lanes.items()}
+
+
+def _run_async(peers: Sequence[Peer], pace: Pace) -> Results:
+    import diskcache
+
+    import cachu
+
+    with _place() as folder:
+        cache = diskcache.Cache(f"{folder}/threaded")
+        cache.set("key", SMALL)
+        hits = {
+            THREADED: lane(
+                "await hop(get, 'key')", coroutine=True, hop=asyncio.to_thread, get=cache.get
+            ),
+            OURS: lane("await f(7)", coroutine=True, f=_cached(SMALL, coroutine=True)),
+            OTHER_ENGINE: lane(
+                "await f(7)", coroutine=True, f=_cached(SMALL, coroutine=True, backend="diskcache")
+            ),
+        }
+        yield "hit", interleave(hits, THREADED, pace)
+        sets = {
+            THREADED: keyed_lane(
+                "await hop(store, key, v, expire=300)",
+                _keys,
+                coroutine=True,
+                hop=asyncio.to_thread,
+                store=cache.set,
+                v=SMALL,
+            )
+        }
+        for name, kind in ((OURS, "file"), (OTHER_ENGINE, "diskcache")):
+            get_backend = cachu.get_async_backend(kind, ttl=300, package=PACKAGE)
+            store = loop_().run_until_complete(get_backend).set
+            sets[name] = keyed_lane(
+                "await store(key, v)", _keys, coroutine=True, store=store, v=SMALL
+            )
+        yield "set", interleave(sets, THREADED, pace)
+        misses = {
+            OURS: keyed_lane(
+                "await f(key)", _new_keys, coroutine=True, f=_cached(SMALL, coroutine=True)
+            ),
+            THREADED: keyed_lane(
+                "await f(key)", _new_keys, coroutine=True, f=_threaded_miss(cache)
+            ),
+        }
+        yield "miss", interleave(misses, THREADED, pace)
+
+
+def _threaded_miss(cache: Any) -> Any:
+    async def get_and_set(x: int) -> Any:
+        if await asyncio.to_thread(cache.get, x) is None:
+            await asyncio.to_thread(cache.set, x, SMALL, expire=300)
+        return SMALL
+
+    return get_and_set
+
+
+def _milliseconds(work: Callable[[], Any]) -> float:
+    start = time.perf_counter_ns()
+    work()
+    return (time.perf_counter_ns() - start) / 1e6
+
+
+def _run_many(peers: Sequence[Peer], pace: Pace) -> Results:
+    import diskcache
+
+    import cachu
+
+    entries = ENTRIES if pace.largest > ENTRIES else FEWER
+    with _place() as folder:
+        cache = diskcache.Cache(f"{folder}/many", tag_index=True, size_limit=2**40)
+        backend = cachu.get_backend("file", ttl=None, package=PACKAGE)
+        with cache.transact():
+            for number in range(entries):
+                tag = "some" if number % (entries // TAGGED) == 0 else "others"
+                cache.set(f"key {number}", SMALL, tag=tag)
+        for number in range(entries):
+            tag = "some" if number % (entries // TAGGED) == 0 else "others"
+            backend.set(f"key {number}", SMALL, tag=tag)
+
+        def reopen() -> None:
+            again = cachu.get_backend("file", ttl=None, package=PACKAGE)
+            assert again.get("key 1") == SMALL
+
+        def reopen_other() -> None:
+            assert diskcache.Cache(f"{folder}/many").get("key 1") == SMALL
+
+        opened: dict[str, list[float]] = {OURS: [], REFERENCE: []}
+        for _ in range(7):
+            cachu.clear_backends()
+            opened[OURS].append(_milliseconds(reopen))
+            opened[REFERENCE].append(_milliseconds(reopen_other))
+        yield "open", {name: Cell(median(times)) for name, times in opened.items()}
+        backend = cachu.get_backend("file", ttl=None, package=PACKAGE)
+        assert backend.count() == entries
+        works = {
+            "count": (backend.count, lambda: len(cache)),
+            "count_tag": (lambda: backend.count(tag="some"), None),
+            "clear_tag": (lambda: backend.clear("some"), lambda: cache.evict("some")),
+            "clear": (backend.clear, cache.clear),
+        }
+        for column, (ours, theirs) in works.items():
+            cells = {OURS: Cell(_milliseconds(ours)), REFERENCE: Cell(note="cannot")}
+            if theirs is not None:
+                cells[REFERENCE] = Cell(_milliseconds(theirs))
+            yield column, cells
+
+
+def races() -> list[Race]:
+    columns = [
+        Column("hit", "hit, 100 B"),
+        Column("set", "set, 100 B"),
+        Column("absent", "get of an absent key"),
+        Column("miss", "miss and store"),
+        Column("hit_1mb", "hit, 1 MB"),
+        Column("set_1mb", "set, 1 MB"),
+    ]
+    async_columns = [
+        Column("hit", "hit, 100 B"),
+        Column("set", "set, 100 B"),
+        Column("miss", "miss and store"),
+    ]
+    many_columns = [
+        Column("open", "open, and one hit", "ms"),
+        Column("count", "count", "ms"),
+        Column("count_tag", f"count a tag, {TAGGED:,}", "ms"),
+        Column("clear_tag", "clear that tag", "ms"),
+        Column("clear", "clear the rest", "ms"),
+    ]
+    many = f"Files: {ENTRIES:,} entries"
+    return [
+        Race("file", "Files", columns, _run, REFERENCE, releases=False),
+        Race("file_async", "Files, async", async_columns, _run_async, THREADED, releases=False),
+        Race("file_many", many, many_columns, _run_many, reference="", releases=False),
+    ]
