@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import gc
 import inspect
 import sys
 from types import ModuleType
@@ -36,6 +37,12 @@ def leave_clean(_namespace: dict[str, Any]) -> None:
     """Undo what a page may have switched or left behind when one of its blocks failed."""
     cachu.enable()
     cachu.clear_backends()
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays to the end: all modules and thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 pytest_collect_file = Sybil(

@@ -69,13 +69,15 @@ SHARES_REGIONS = (
 
 
 def run(folder, case):
-    store, plugin, _ = case
+    """Run the suite on a store, or of a faulty one the test that is to find the fault."""
+    store, plugin, finder = case
     here = str(Path(__file__).parent)
     module = MODULE.format(here=here, store=store, plugin=plugin)
     (folder / "test_planted.py").write_text(module)
     (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
-    plain = ["-p", "no:asyncio", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", "-q", "-rf", "--tb=no", *plain]
+    plain = ["-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    tests = f"test_planted.py::{finder}" if finder else "test_planted.py"
+    command = [sys.executable, "-m", "pytest", "-q", "-rf", "--tb=no", *plain, tests]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -24,8 +25,9 @@ HEAVY = (
 )
 
 
-def modules_loaded_by(statements: str) -> set[str]:
-    """Run *statements* in an interpreter without site-packages' start-up hooks."""
+@cache
+def modules_loaded_by(statements: str) -> frozenset[str]:
+    """Run *statements*, once, in an interpreter without site-packages' start-up hooks."""
     search = [path for path in sys.path if path]
     script = (
         "import json, sys\n"
@@ -37,7 +39,7 @@ def modules_loaded_by(statements: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", script], check=True, capture_output=True, text=True
     )
-    return set(json.loads(done.stdout.splitlines()[-1]))
+    return frozenset(json.loads(done.stdout.splitlines()[-1]))
 
 
 @pytest.mark.parametrize("module", HEAVY)

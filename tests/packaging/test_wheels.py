@@ -21,14 +21,15 @@ INSTALLATIONS = {
     "cachu-core": (CORE, ["memory", "null"], set()),
     "cachu": (FILE, ["memory", "null", "file", "diskcache"], set()),
     "cachu[async]": (FILE, ["memory", "null", "file", "diskcache"], {"aiosqlite"}),
+    "cachu[msgpack]": (FILE, ["memory", "null", "file", "diskcache"], {"msgspec"}),
     "cachu[redis]": (REDIS, ["memory", "null", "file", "diskcache", "redis"], {"redis", "hiredis"}),
     "cachu[all]": (
         REDIS,
         ["memory", "null", "file", "diskcache", "redis"],
-        {"aiosqlite", "redis", "hiredis"},
+        {"aiosqlite", "redis", "hiredis", "msgspec"},
     ),
 }
-DRIVERS = {"aiosqlite", "diskcache", "redis", "hiredis"}
+DRIVERS = {"aiosqlite", "diskcache", "redis", "hiredis", "msgspec"}
 
 
 def run(*command: str | Path, cwd: Path = ROOT) -> str:

@@ -75,7 +75,7 @@ def test_a_clear_by_tag_concerns_that_tag(colour: Colour) -> None:
         function(1)
     for index, tag in enumerate(TAGS, 1):
         assert colour.clears(1, tag=tag)
-        assert _alive(*functions) == [True] + [
+        assert colour.held(functions) == [True] + [
             number > index for number in range(1, len(functions))
         ]
         assert colour.clears(0, tag=tag)
