@@ -59,8 +59,10 @@ def test_s8_what_is_written_expires(colour, clock):
     f, g = colour.cached(ttl=60, tag="t"), colour.cached(ttl=60)
     f(1), g(1)
     g.invalidate(1)
-    rows = [row for shelf in rack_of(colour).values() for row in shelf.rows.values()]
-    assert len(rows) >= 5
+    # Those of other tests are there, too, and may be for ever.
+    own = [shelf for shelf in rack_of(colour).values() if shelf.name[0] == colour.package]
+    rows = [row for shelf in own for row in shelf.rows.values()]
+    assert len(rows) >= 4
     assert all(row[1] < inf for row in rows)
 
 

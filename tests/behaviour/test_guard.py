@@ -1,15 +1,17 @@
 """C3: a backend that fails costs nobody a result, is told of once, and then is left alone."""
 
 import asyncio
+import gc
 import logging
 from collections import Counter
 from threading import Event
+from weakref import ref
 
 import pytest
 import shelves
 
 import cachu
-from cachu import regions
+from cachu import regions, sharing
 from cachu.backends import Capability
 from cachu.errors import BackendError, ConfigurationError
 from cachu.testing.suite.colours import waiting
@@ -113,7 +115,7 @@ def faults(request):
     FAULTS.__init__()
     yield FAULTS
     FAULTS.up()
-    for guard in list(regions._guards.values()):
+    for guard in sharing.guards():
         guard.reads.recovered()
         guard.writes.recovered()
 
@@ -393,6 +395,48 @@ def test_what_the_configuration_gets_wrong_is_no_fault(colour, faults, caplog):
     assert not told(caplog)
 
 
+class NodeError(OSError):
+    """What a plugin raises when one node of several has failed."""
+
+    partial = True
+
+
+def test_c3_one_node_that_fails_leaves_the_others_in_use(colour, clock, faults, caplog):
+    f, strict = colour.cached(), colour.cached(fail_open=False)
+    f(0), strict(0)
+    faults.error = NodeError
+    faults.down("load")
+    tried = faults.tried["load"]
+    for call in range(1, 6):
+        f(1)
+        with pytest.raises(BackendError, match="the disk is gone"):
+            strict(1)
+        assert faults.tried["load"] >= tried + 2 * call
+    assert f.info().faults == strict.info().faults == 5
+    assert len(told(caplog)) == 1
+    assert not left_over(colour)
+
+
+def test_c3_one_node_that_fails_neither_opens_nor_closes_the_breaker(colour, clock, faults):
+    f = colour.cached(fail_open=False)
+    f(0)
+
+    def fail(error):
+        faults.error, tried = error, faults.tried["load"]
+        with pytest.raises(BackendError):
+            f(1)
+        return faults.tried["load"] > tried
+
+    faults.down("load")
+    assert fail(OSError)
+    assert fail(NodeError)
+    assert fail(OSError)  # the second that counts
+    assert not fail(NodeError)
+    clock.advance(0.11)
+    assert fail(NodeError)  # the one that tries
+    assert not fail(NodeError)
+
+
 def test_the_guard_is_the_packages(colour, clock, faults):
     """Two regions have one breaker, another package has its own."""
     f, g = colour.cached(ttl=60), colour.cached(ttl=90)
@@ -408,6 +452,24 @@ def test_the_guard_is_the_packages(colour, clock, faults):
     assert faults.tried["load"] == tried + 1
     faults.up()
     other.close()
+
+
+def test_a_store_that_is_gone_keeps_nothing_of_its_callers_alive(both, clock, faults):
+    class Local:
+        """Something that a caller has at hand."""
+
+    def call(f):
+        local = Local()
+        f(1)
+        return ref(local)
+
+    colour = both.plain
+    f = colour.cached()
+    f(0)
+    faults.down()
+    locals_ = [call(f) for _ in range(3)]
+    gc.collect()
+    assert [local() for local in locals_] == [None] * 3
 
 
 def test_faults_now_and_then_do_not_fill_the_log(colour, clock, faults, caplog):

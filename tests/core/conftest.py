@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import linecache
 import threading
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import cachu
+from cachu import namesakes
 from cachu.testing import FakeClock
 
 if TYPE_CHECKING:
@@ -143,9 +145,11 @@ def clock() -> Iterator[FakeClock]:
 
 @pytest.fixture(autouse=True)
 def _clean() -> Iterator[None]:
-    """Leave no settings, entries, switches or threads to the next test."""
-    before = set(threading.enumerate())
+    """Leave no settings, entries, functions, switches or threads to the next test."""
+    before, functions = set(threading.enumerate()), len(namesakes.every())
     yield
+    if len(namesakes.every()) > functions:
+        gc.collect()  # asyncio ties the error of a run_until_complete to its own traceback
     cachu.enable()
     for package, settings in cachu.get_all_configs().items():
         if _reset.get(package) is settings:

@@ -101,7 +101,8 @@ def get_redis_client(url: str | None = None) -> Any:
     plugins.ensure("redis")
     from cachu_redis.clients import get_redis_client as made  # cachu-redis, just found
 
-    return made(url, get_config(packages.caller_package()).settings("redis"))
+    settings: Any = get_config(packages.caller_package()).settings("redis")
+    return made(url, settings)
 
 
 def __getattr__(name: str) -> str:

@@ -13,7 +13,7 @@ from _thread import RLock
 from functools import update_wrapper
 from weakref import ref
 
-from cachu import config, counters, namesakes, regions, switches
+from cachu import config, counters, making, namesakes, regions, switches
 from cachu.backends.memory import MemoryBackend
 from cachu.backends.null import AsyncNullBackend, NullBackend
 from cachu.entries import CacheInfo
@@ -192,7 +192,7 @@ class Binding:
 
     def _callee(self, part: str, region: LiveRegion) -> Callee:
         settings = region.region.config
-        serializer = regions.key_serializer(settings.key_serializer, region.region)
+        serializer = making.key_serializer(settings.key_serializer, region.region)
         parameters = self._parameters
         spelling = Spelling(
             part,

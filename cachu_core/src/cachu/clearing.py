@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from cachu import config, namesakes, packages, plugins, regions
+from cachu import config, namesakes, packages, plugins, regions, sharing
 from cachu.errors import CachuError, ConfigurationError
 from cachu.options import checked
 from cachu.ttls import seconds
@@ -165,7 +165,7 @@ class _Tally:
     def __init__(self, scope: Scope) -> None:
         self.removed: list[int] = []
         self._scope = scope
-        self._error: Exception | None = None
+        self._errors: list[Exception] = []
 
     @contextmanager
     def of(self, backend: str) -> Generator[None, None, None]:
@@ -175,13 +175,13 @@ class _Tally:
         except Exception as error:  # drivers raise what they like
             if isinstance(error, (CachuError, OSError)) and self._scope.skips(backend):
                 _passed_over(backend, error)
-            elif self._error is None:
-                self._error = error
+            elif not self._errors:
+                self._errors.append(error)
 
     def total(self) -> int:
         """Return how much was removed in all, or raise the first error."""
-        if self._error is not None:
-            raise self._error
+        if self._errors:
+            raise self._errors.pop()  # let go of it: its traceback leads back to this object
         return -1 if -1 in self.removed else sum(self.removed)
 
 
@@ -190,7 +190,7 @@ def _distinct(found: Iterable[LiveRegion]) -> dict[object, LiveRegion]:
     distinct: dict[object, LiveRegion] = {}
     for live in found:
         # Under other options of the plugin it is another region, in another store.
-        options = regions.options_of(live.name, live.region.config)
+        options = sharing.options_of(live.name, live.region.config)
         distinct.setdefault((live.name, live.region.identity, *options), live)
     return distinct
 

@@ -107,8 +107,9 @@ class AsyncStoreBackend(Packing, AsyncBackend):
         entry = await create()
         if entry is not NO_VALUE:
             data = self._seal(key, entry, ttl)
-            if data is not None:
-                await self._writes.run_async(self.wrapped.store, key, data, ttl, tag)
+            if data is None:
+                return NO_VALUE
+            await self._writes.run_async(self.wrapped.store, key, data, ttl, tag)
         return entry
 
     async def _under_lease(
@@ -140,4 +141,4 @@ class AsyncStoreBackend(Packing, AsyncBackend):
             if not kept:
                 with suppress(BackendError):  # counted; it must not hide what went wrong before
                     await self._writes.abandon_async(self.wrapped.abandon, lease)
-        return entry
+        return NO_VALUE if data is None else entry

@@ -53,7 +53,7 @@ class Lane:
 
     __slots__ = (
         *("_cause", "_label", "_lock", "_outcome", "_pause", "_row", "_since", "_told"),
-        *("_told_at", "_trying", "_until", "_what", "_worse", "faults", "troubled", "used"),
+        *("_told_at", "_trying", "_until", "_what", "_why", "_worse", "faults", "troubled", "used"),
     )
 
     def __init__(self, label: str, what: str, outcome: str, worse: Lane | None = None) -> None:
@@ -64,6 +64,7 @@ class Lane:
         self._worse = worse
         self._lock = RLock()
         self._cause: Exception | None = None
+        self._why = ""
         self._row = 0
         self._pause = 0.0
         self._since = self._until = 0.0
@@ -188,20 +189,25 @@ class Lane:
             if not self._since <= now < self._until:
                 self._since, self._until, self._trying = now, now + LONGEST, True
                 return
-            cause = self._cause
-        if cause is not None:
-            cause = cause.with_traceback(None)  # it would keep the frames of its call alive
-        message = f"{self._label} is left alone for a moment after {_spell(cause)}"
+            cause, why = self._cause, self._why
+        message = f"{self._label} is left alone for a moment after {why}"
         raise BackendError(message) from cause
 
     def failed(self, error: Exception, *, tell: bool = True) -> BackendError:
-        """Count a fault, and return what to raise from *error*."""
+        """Count a fault, and return what to raise from *error*.
+
+        An error with a true attribute `partial` concerns a part of the store, such as one node of
+        a cluster. It does not add to the row, so that the other parts go on being used.
+        """
+        partial = getattr(error, "partial", False)
+        cause, why = _bare(error), _spell(error)
         with self._lock:
             now = time.time()
             self.faults += 1
-            self._row += 1
-            self._cause = error
-            if self._row == ENOUGH:
+            self._cause, self._why = cause, why
+            if not partial:
+                self._row += 1
+            if self._row == ENOUGH and not partial:
                 self._pause = SHORTEST
                 self._since, self._until = now, now + SHORTEST
             elif self._trying:
@@ -211,7 +217,7 @@ class Lane:
             self.troubled = True
         if tell:
             self.tell(error)
-        return BackendError(f"{self._label} {self._what}: {_spell(error)}")
+        return BackendError(f"{self._label} {self._what}: {why}")
 
     def tell(self, error: Exception) -> None:
         """Tell of an outage, once."""
@@ -249,7 +255,17 @@ class Lane:
         self._lock = RLock()
 
 
-def _spell(error: Exception | None) -> str:
+def _bare(error: Exception) -> Exception | None:
+    """Return a copy of *error*, whose traceback would keep all frames of its call alive."""
+    from copy import copy
+
+    try:
+        return copy(error)
+    except Exception:
+        return None  # some errors take other arguments than they keep; its text says enough
+
+
+def _spell(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 

@@ -120,8 +120,9 @@ class StoreBackend(Packing, Backend):
         entry = create()
         if entry is not NO_VALUE:
             data = self._seal(key, entry, ttl)
-            if data is not None:
-                self._writes.run(self.wrapped.store, key, data, ttl, tag)
+            if data is None:
+                return NO_VALUE
+            self._writes.run(self.wrapped.store, key, data, ttl, tag)
         return entry
 
     def _under_lease(
@@ -153,4 +154,4 @@ class StoreBackend(Packing, Backend):
             if not kept:
                 with suppress(BackendError):  # counted; it must not hide what went wrong before
                     self._writes.abandon(self.wrapped.abandon, lease)
-        return entry
+        return NO_VALUE if data is None else entry

@@ -31,6 +31,18 @@ class LedFlight(Flight):
 
     handed: CacheEntry | NoValue = NO_VALUE
 
+    def copied(self) -> CacheEntry | NoValue:
+        """Return a copy of what is handed over, for one of those who wait."""
+        entry = self.handed
+        if entry is NO_VALUE:
+            return NO_VALUE
+        from copy import deepcopy
+
+        try:
+            return CacheEntry(deepcopy(entry.value), entry.created_at)
+        except Exception:
+            return NO_VALUE  # what cannot be copied is made by each for itself
+
 
 class Creation:
     """One run of the function on behalf of a backend, and how it went.
@@ -74,7 +86,7 @@ class Creation:
 
     @property
     def superfluous(self) -> bool:
-        """Whether an entry is left that the refused result ought to have replaced."""
+        """Whether an entry is left that a result which is not kept ought to have replaced."""
         return self._refused and self.replaces and self._leads()
 
     def board(self) -> Flight | None:
@@ -99,6 +111,11 @@ class Creation:
             return False
         self._turns.end(self.key, turn)
         return turn.passed
+
+    def settle(self, entry: CacheEntry | NoValue) -> None:
+        """Take note of what the backend kept: nothing, if the result cannot be turned into bytes."""
+        if entry is NO_VALUE and not self.past:
+            self._refused = self._refused or self._kept is not NO_VALUE
 
     def hand_over(self) -> None:
         """Leave what was made to those who wait, unless somebody changed the entry meanwhile."""

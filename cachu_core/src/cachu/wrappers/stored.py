@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Any
 
-    from cachu.backends import AsyncBackend, Backend
+    from cachu.backends import Backend
     from cachu.flights import Flight
     from cachu.regions import LiveRegion
     from cachu.wrappers.callee import Callee
@@ -66,10 +66,7 @@ class StoredCalls:
             if entry is not NO_VALUE and (self._trusting or self._policy.accepts(entry)):
                 self._counters.hits += 1
                 return entry.value
-        creation = Creation(self.callee, region, name, args, kwargs)
-        creation.replaces = entry is not NO_VALUE
-        if fault is not None:
-            self._fault(fault, creation)
+        creation = self._creation(name, args, kwargs, entry, fault)
         value = self._make(backend, creation, landings, overwrite)
         if creation.error is not None:
             raise creation.release_error()  # here, where the traceback stays short
@@ -89,6 +86,7 @@ class StoredCalls:
                 creation.run()
             else:
                 entry = self._create(backend, creation, self._usable(overwrite))
+                creation.settle(entry)
             if creation.end_turn() or creation.superfluous:
                 try:
                     backend.delete(creation.key)
@@ -143,10 +141,7 @@ class StoredCalls:
         except BackendError as error:
             self._fault(error, creation)
             return NO_VALUE
-        if entry is not NO_VALUE and not self._policy.accepts(entry):
-            creation.replaces = True
-            return NO_VALUE
-        return entry
+        return self._accepted(entry, creation)
 
     def _create(
         self, backend: Backend, creation: Creation, usable: Callable[[CacheEntry], bool]
@@ -173,7 +168,7 @@ class StoredCalls:
         except BackendError as error:
             self._fault(error)
             return NO_VALUE
-        return entry if entry is not NO_VALUE and self._policy.accepts(entry) else NO_VALUE
+        return self._accepted(entry)
 
     def put(self, key: Hashable, args: Args, kwargs: Kwargs, value: Any) -> None:
         """Keep *value* as what the call returns."""
@@ -205,6 +200,31 @@ class StoredCalls:
             self._fault(error)
             return UNKNOWN
 
+    def _creation(
+        self,
+        key: str,
+        args: Args,
+        kwargs: Kwargs,
+        found: CacheEntry | NoValue,
+        fault: BackendError | None,
+    ) -> Creation:
+        """Return what makes an entry in the place of *found*, or past a backend that failed."""
+        creation = Creation(self.callee, self.region, key, args, kwargs)
+        creation.replaces = found is not NO_VALUE
+        if fault is not None:
+            self._fault(fault, creation)
+        return creation
+
+    def _accepted(
+        self, entry: CacheEntry | NoValue, creation: Creation | None = None
+    ) -> CacheEntry | NoValue:
+        """Return *entry* if it will do; if not, *creation* is to replace it."""
+        if entry is NO_VALUE or self._policy.accepts(entry):
+            return entry
+        if creation is not None:
+            creation.replaces = True
+        return NO_VALUE
+
     def _fault(self, error: BackendError, creation: Creation | None = None) -> None:
         """Count a fault of the backend, and go on past it; or raise it, if that is wanted."""
         self._counters.faults += 1
@@ -216,15 +236,9 @@ class StoredCalls:
 
     def _handed(self, leader: Flight) -> CacheEntry | NoValue:
         """Return a copy of what *leader* made though it could not store it."""
-        entry = leader.handed if isinstance(leader, LedFlight) else NO_VALUE
-        if entry is NO_VALUE or not self._policy.accepts(entry):
+        if not isinstance(leader, LedFlight) or self._accepted(leader.handed) is NO_VALUE:
             return NO_VALUE
-        from copy import deepcopy
-
-        try:
-            return CacheEntry(deepcopy(entry.value), entry.created_at)
-        except Exception:
-            return NO_VALUE  # what cannot be copied is made by each for itself
+        return leader.copied()
 
     def _usable(self, overwrite: object) -> Callable[[CacheEntry], bool]:
         return _never if overwrite else self._policy.accepts
@@ -237,174 +251,6 @@ class StoredCalls:
             )
         self._counters.hits += 1
         return entry.value
-
-
-class AsyncStoredCalls(StoredCalls):
-    """The same for coroutine functions."""
-
-    async def miss(
-        self, key: Hashable, args: Args, kwargs: Kwargs, overwrite: object = None
-    ) -> Any:
-        """Answer a call."""
-        if switches.suspended and switches.is_disabled():
-            return await self._run(*args, **(kwargs or {}))
-        region = self.region
-        name = self._spell(args, kwargs)
-        backend = region.async_serving
-        if backend is None:
-            backend = region.async_guarded
-        landings = region.flights.landings
-        entry: CacheEntry | NoValue = NO_VALUE
-        fault = None
-        if not overwrite:
-            try:
-                entry = await backend.load(name, self._policy.tag)
-            except BackendError as error:
-                fault = error
-            if entry is not NO_VALUE and (self._trusting or self._policy.accepts(entry)):
-                self._counters.hits += 1
-                return entry.value
-        creation = Creation(self.callee, region, name, args, kwargs)
-        creation.replaces = entry is not NO_VALUE
-        if fault is not None:
-            self._fault(fault, creation)
-        value = await self._make(backend, creation, landings, overwrite)
-        if creation.error is not None:
-            raise creation.release_error()  # here, where the traceback stays short
-        return value
-
-    async def _make(  # type: ignore[override]
-        self, backend: AsyncBackend, creation: Creation, landings: int, overwrite: object
-    ) -> Any:
-        """Return the value of a call that found nothing; an error is left in the creation."""
-        creation.flight.asynchronous = True
-        entry: CacheEntry | NoValue = NO_VALUE
-        try:
-            if overwrite:
-                creation.overtake()
-            else:
-                entry = await self._take_off(backend, creation, landings)
-                if entry is not NO_VALUE:
-                    return self._hit(entry)
-            if creation.alone:
-                await creation.run_async()
-            else:
-                entry = await self._create(backend, creation, self._usable(overwrite))
-            if creation.end_turn() or creation.superfluous:
-                try:
-                    await backend.delete(creation.key)
-                except BackendError as error:
-                    self._fault(error, creation)
-        finally:
-            creation.land()
-        if not creation.ran:
-            return self._hit(entry)
-        return creation.value
-
-    async def _take_off(  # type: ignore[override]
-        self, backend: AsyncBackend, creation: Creation, landings: int
-    ) -> CacheEntry | NoValue:
-        """Return an entry that somebody else made, or `NO_VALUE` once the creation may run."""
-        flights = self.region.flights
-        give_up = 0.0
-        while True:
-            leader = creation.board()
-            if leader is None:
-                if flights.landings == landings:
-                    return NO_VALUE
-                # Somebody landed between our look and our take-off: look again, in the lead.
-            elif leader.is_ours_async():
-                creation.alone = True
-                return NO_VALUE
-            else:
-                give_up = give_up or time.time() + self._timeout
-                if not await leader.wait_async(give_up):
-                    creation.overtake(leader)
-                    return NO_VALUE
-                entry = self._handed(leader)
-                if entry is not NO_VALUE:
-                    return entry
-            landings = flights.landings
-            entry = await self._look(backend, creation)
-            if entry is not NO_VALUE or creation.boarded:
-                return entry
-
-    async def _look(  # type: ignore[override]
-        self, backend: AsyncBackend, creation: Creation
-    ) -> CacheEntry | NoValue:
-        """Look for an entry that will do."""
-        if creation.past:
-            return NO_VALUE
-        try:
-            entry = await backend.load(creation.key, self._policy.tag)
-        except BackendError as error:
-            self._fault(error, creation)
-            return NO_VALUE
-        if entry is not NO_VALUE and not self._policy.accepts(entry):
-            creation.replaces = True
-            return NO_VALUE
-        return entry
-
-    async def _create(  # type: ignore[override]
-        self, backend: AsyncBackend, creation: Creation, usable: Callable[[CacheEntry], bool]
-    ) -> CacheEntry | NoValue:
-        """Have the backend find an entry or make one; or make one past it, if it fails."""
-        if not creation.past:
-            ttl, tag = self._policy.ttl, self._policy.tag
-            try:
-                return await backend.get_or_create(
-                    creation.key, creation.run_async, usable, ttl, tag, force=creation.force
-                )
-            except BackendError as error:
-                self._fault(error, creation)
-        if not creation.ran:
-            await creation.run_async()
-        creation.hand_over()
-        return NO_VALUE
-
-    async def peek(  # type: ignore[override]
-        self, key: Hashable, args: Args, kwargs: Kwargs
-    ) -> CacheEntry | NoValue:
-        """Return the entry of a call if there is one that may be used; counts nothing."""
-        name = self._spell(args, kwargs)
-        try:
-            entry = await self.region.async_guarded.load(name, self._policy.tag)
-        except BackendError as error:
-            self._fault(error)
-            return NO_VALUE
-        return entry if entry is not NO_VALUE and self._policy.accepts(entry) else NO_VALUE
-
-    async def put(  # type: ignore[override]
-        self, key: Hashable, args: Args, kwargs: Kwargs, value: Any
-    ) -> None:
-        """Keep *value* as what the call returns."""
-        name = self._spell(args, kwargs)
-        entry = CacheEntry(value, time.time())
-        async with self.region.turns.setting(name, self._timeout):
-            try:
-                await self.region.async_guarded.store(
-                    name, entry, self._policy.ttl, self._policy.tag
-                )
-            except BackendError as error:
-                self._fault(error)
-
-    async def drop(  # type: ignore[override]
-        self, key: Hashable, args: Args, kwargs: Kwargs
-    ) -> bool:
-        """Forget the entry of a call and say whether there was one; raises as `StoredCalls`."""
-        name = self._spell(args, kwargs)
-        async with self.region.turns.deleting(name, self._timeout):
-            return await self.region.async_guarded.delete(name)
-
-    async def size(self) -> int:  # type: ignore[override]
-        """Count the fresh entries of the function."""
-        try:
-            return await self.region.async_guarded.count(function=self.callee.spelling.function)
-        except CapabilityError:
-            return UNKNOWN
-        except BackendError as error:
-            self._fault(error)
-            return UNKNOWN
 
 
 def _never(entry: CacheEntry) -> bool:  # noqa: ARG001

@@ -103,3 +103,11 @@ def test_an_error_is_not_cached(colour: Colour) -> None:
     assert f(1) == 1
     assert f(1) == 1
     assert f.runs == 2
+
+
+def test_a_result_that_cannot_be_kept_leaves_no_older_one(colour: Colour) -> None:
+    f = colour.cached(lambda _: "old" if f.runs == 1 else (lambda: "cannot be pickled"))
+    assert f(1) == "old"
+    assert callable(f(1, _overwrite_cache=True))
+    # Memory keeps it. What cannot turn it into bytes keeps nothing, and has the function run again.
+    assert callable(f(1))
