@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
     from stage import Figure
 
+BURST = 100  # writes of each writer, while one of them is killed
+
 
 def value(key: str) -> dict[str, Any]:
     """Return the one right value of a key: a few hundred bytes, or enough for a file of its own."""
     digest = sha256(key.encode()).digest()
-    return {"key": key, "data": digest * (5_000 if digest[0] < 12 else 1 + digest[1] // 8)}
+    return {"key": key, "data": digest * (5_000 if digest[0] < 3 else 1 + digest[1] // 8)}
 
 
 @cachu.cache(backend="file", ttl=None, package=PACKAGE, name="soak.made")
@@ -34,12 +36,13 @@ def made(key: str) -> dict[str, Any]:
 
 
 def writing(place: str, name: str) -> None:
-    """Write one entry after the other, and say so after each, until killed."""
+    """Write one entry after the other, and say so after each; pause after each burst."""
     stage.configure(place)
     backend = stage.backend(None)
     stage.say("ready")
-    stage.hear()
     for number in count():
+        if number % BURST == 0:
+            stage.hear()
         key = f"{name}-{number}"
         if number % 2:
             made(key)
@@ -97,18 +100,20 @@ def killed_writers(place: Path, kills: int, writers: int) -> Iterator[Figure]:
             heard: dict[Worker, list[str]] = {}
             for _ in range(kills):
                 while len(running) < writers:
-                    worker = spare.pop(0)
+                    running.append(spare.pop(0))
                     spare.append(_start(place, serial))
-                    running.append(worker)
-                    assert worker.hear() == "ready"
-                    worker.say("go")
-                    heard[worker] = [worker.hear()]
+                    assert running[-1].hear() == "ready"
+                    heard[running[-1]] = []
                 victim = chance.choice(running)
-                for _ in range(chance.randrange(1, 40)):
+                for worker in running:
+                    worker.say("go on")
+                for _ in range(chance.randrange(1, BURST - 10)):
                     heard[victim].append(victim.hear())
-                time.sleep(chance.uniform(0, 0.002))  # so that all steps of a write are hit
+                time.sleep(chance.uniform(0, 0.001))  # so that all steps of a write are hit
                 running.remove(victim)
                 tally.killed(victim, heard.pop(victim))
+                for worker in running:
+                    heard[worker] += [worker.hear() for _ in range(BURST)]
             for worker in list(running):
                 running.remove(worker)
                 tally.killed(worker, heard.pop(worker))

@@ -23,6 +23,10 @@ SCENES = (
     "lifetimes",
     "safety",
     "agreement",
+    "redis_stampede",
+    "redis_races",
+    "redis_clears",
+    "redis_faults",
 )
 QUICK = 0.05
 

@@ -1,4 +1,4 @@
-"""The options of the file backends, and what using a store that is not there yet says."""
+"""The options of the file backends."""
 
 from __future__ import annotations
 
@@ -59,13 +59,24 @@ def test_s6_a_size_limit_is_a_number_of_bytes(wrong: object) -> None:
         cachu.configure(package="file_wrong", file_size_limit=wrong)
 
 
-def test_the_backend_can_be_configured_and_says_that_its_store_is_to_come(name: str) -> None:
-    package = f"{name}_to_come"
-    assert cachu.configure(package=package, backend=name).backend == name
-    with pytest.raises(ConfigurationError, match=r"not in it yet.*backend='memory'"):
-        cachu.get_backend(name, ttl=300, package=package)
+def test_s6_a_tilde_is_the_home_directory(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "file").touch()
+    cachu.configure(package="file_paths", **{f"{name}_dir": "~/cache"})
+    with pytest.raises(ConfigurationError, match="not a directory"):
+        cachu.configure(package="file_paths", **{f"{name}_dir": "~/file"})
 
 
-async def test_the_async_backend_says_the_same(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="not in it yet"):
-        await cachu.get_async_backend(name, ttl=300, package=f"{name}_to_come")
+def test_s6_what_becomes_of_a_directory_later_is_no_error_of_configuration(
+    name: str, tmp_path: Path
+) -> None:
+    """C3: it was right when it was configured, so cached functions go on."""
+    directory = tmp_path / "cache"
+    package = f"{name}_gone"
+    cachu.configure(package=package, backend=name, **{f"{name}_dir": directory})
+    directory.write_text("a file, meanwhile")
+    assert cachu.cache(package=package)(lambda x: x)(1) == 1
+    cachu.clear_backends()

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cachu.errors import ConfigurationError
 from cachu.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from cachu.backends.stores import Store
+    from cachu.regions import Region
     from cachu.settings import Settings
 
-__all__ = ["cachu_make_async_backend", "cachu_make_backend", "cachu_settings"]
+__all__ = ["cachu_make_backend", "cachu_settings"]
 
 NAME: Final = "diskcache"
-STORE_TO_COME: Final = (
-    "This release of cachu-file registers the backend 'diskcache' and its options; "
-    "the store itself is not in it yet. Use backend='memory' meanwhile."
-)
 
 
 @hookimpl
@@ -24,20 +21,16 @@ def cachu_settings(name: str) -> type[Settings] | None:
     """Name the options of the backend `diskcache`."""
     if name != NAME:
         return None
-    from cachu_file.settings import DiskcacheSettings
+    from cachu_file.diskcache_settings import DiskcacheSettings
 
     return DiskcacheSettings
 
 
 @hookimpl
-def cachu_make_backend(name: str) -> None:
-    """Say that the store is still to come."""
-    if name == NAME:
-        raise ConfigurationError(STORE_TO_COME)
+def cachu_make_backend(name: str, region: Region) -> Store | None:
+    """Make the store of a region; asynchronous callers use it through worker threads."""
+    if name != NAME:
+        return None
+    from cachu_file.diskcache_store import DiskcacheStore
 
-
-@hookimpl
-def cachu_make_async_backend(name: str) -> None:
-    """Say that the store is still to come."""
-    if name == NAME:
-        raise ConfigurationError(STORE_TO_COME)
+    return DiskcacheStore(region)

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import os
+from _thread import RLock
 from typing import TYPE_CHECKING, Final
 
 from cachu.errors import ConfigurationError
 from cachu.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from cachu.regions import Region
     from cachu.settings import Settings
+    from cachu_file.async_store import AsyncFileStore
+    from cachu_file.locks import FileLocks
+    from cachu_file.store import FileStore
 
-__all__ = ["cachu_make_async_backend", "cachu_make_backend", "cachu_settings"]
+__all__ = [
+    "cachu_make_async_backend",
+    "cachu_make_backend",
+    "cachu_make_lock_provider",
+    "cachu_settings",
+]
 
 NAME: Final = "file"
-STORE_TO_COME: Final = (
-    "This release of cachu-file registers the backend 'file' and its options; "
-    "the store itself is not in it yet. Use backend='memory' meanwhile."
-)
+
+# Held while the rest is imported: a child that was forked in the middle of an import would wait for
+# ever for the thread that it does not have.
+_importing: Final = RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_importing.acquire,
+        after_in_parent=_importing.release,
+        after_in_child=_importing.release,
+    )
 
 
 @hookimpl
@@ -30,14 +47,37 @@ def cachu_settings(name: str) -> type[Settings] | None:
 
 
 @hookimpl
-def cachu_make_backend(name: str) -> None:
-    """Say that the store is still to come."""
-    if name == NAME:
-        raise ConfigurationError(STORE_TO_COME)
+def cachu_make_backend(name: str, region: Region) -> FileStore | None:
+    """Make the store of a region, for plain code."""
+    if name != NAME:
+        return None
+    with _importing:
+        from cachu_file.store import FileStore
+    return FileStore(region)
 
 
 @hookimpl
-def cachu_make_async_backend(name: str) -> None:
-    """Say that the store is still to come."""
-    if name == NAME:
-        raise ConfigurationError(STORE_TO_COME)
+def cachu_make_async_backend(name: str, region: Region) -> AsyncFileStore | None:
+    """Make the store of a region, for asynchronous code."""
+    if name != NAME:
+        return None
+    with _importing:
+        from importlib.util import find_spec
+
+        if find_spec("aiosqlite") is None:
+            raise ConfigurationError(
+                "The file backend needs aiosqlite for asynchronous functions. Install it with: "
+                'pip install "cachu[async]"'
+            )
+        from cachu_file.async_store import AsyncFileStore
+    return AsyncFileStore(region)
+
+
+@hookimpl
+def cachu_make_lock_provider(name: str, region: Region) -> FileLocks | None:
+    """Make the locks between the processes of one machine."""
+    if name != NAME:
+        return None
+    with _importing:
+        from cachu_file.locks import FileLocks
+    return FileLocks(region)

@@ -1,4 +1,4 @@
-"""The options that the file backends add to `configure()`."""
+"""The options of the backend `file`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from pathlib import Path
 
 from cachu.settings import Settings
 
-__all__ = ["DiskcacheSettings", "FileSettings"]
+__all__ = ["FileSettings"]
 
 
 class FileSettings(Settings):
     """Options of the backend `file`.
 
     Attributes:
-        file_dir: Directory under which cachu makes one of its own; made at first use.
-        file_size_limit: Bytes that the entries of one package may take, or None for no limit.
+        file_dir: Directory under which cachu makes one of its own; made at first use. `~` is the
+            home directory.
+        file_size_limit: Bytes that the entries of one package may take, or None for no limit. Those
+            that would expire soonest are evicted.
     """
 
     file_dir: str | Path = "/tmp"  # noqa: S108 - cachu makes a private directory there
@@ -31,25 +33,12 @@ class FileSettings(Settings):
             )
 
 
-class DiskcacheSettings(Settings):
-    """Options of the backend `diskcache`.
-
-    Attributes:
-        diskcache_dir: Directory under which the backend keeps its own; made at first use.
-    """
-
-    diskcache_dir: str | Path = "/tmp"  # noqa: S108 - cachu makes a private directory there
-
-    def check(self) -> None:
-        """Refuse what could not work at first use either."""
-        check_directory("diskcache_dir", self.diskcache_dir)
-
-
 def check_directory(option: str, directory: str | Path) -> None:
     """Raise ValueError if *directory* exists and cannot be written to as one."""
     shown = str(directory)
     if not shown:
         raise ValueError(f"{option} is empty; name a directory")
+    directory = os.path.expanduser(directory)  # noqa: PTH111 - text is what is shown
     if not os.path.lexists(directory):
         return
     if not os.path.isdir(directory):  # noqa: PTH112 - Path.is_dir raises where this says no

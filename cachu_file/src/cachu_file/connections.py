@@ -1,0 +1,222 @@
+"""Opens the database of one package, and makes it."""
+# ruff: noqa: PTH118  paths are bytes in the end, as SQLite takes them
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+from cachu_file import table
+from cachu_file.errors import AbsentError, OtherSchemaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from cachu_file.directory import PrivateDirectory
+
+    Inode = tuple[int, int]
+
+#: Seconds that an operation waits for others in all.
+PATIENCE: Final = 2.3
+_SETTINGS: Final = (
+    "PRAGMA synchronous = NORMAL",  # power loss may cost the last entries, never the database
+    "PRAGMA mmap_size = 0",  # a file that is cut under us must not kill the process
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA journal_size_limit = 16777216",
+)
+#: What SQLite puts beside a database.
+COMPANIONS: Final = ("-wal", "-shm")
+
+
+class Text(bytes):
+    """What SQLite has as text. A flipped bit can make text of anything, so it is not decoded."""
+
+    __slots__ = ()
+
+
+class Connection:
+    """A connection to the database, with what is known about it.
+
+    Attributes:
+        raw: The connection itself, in autocommit mode.
+        execute: Runs a statement, on a cursor of its own.
+        find: Runs a statement on the one cursor that is kept for reading.
+        inode: Of the database file.
+        identity: A number that tells this database from all that were there before it.
+        generation: Of the pool that it belongs to.
+        check_at: When to look next whether the file is still there, on the monotonic clock.
+        patience: Seconds that an operation waits for others.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "check_at",
+        "execute",
+        "find",
+        "generation",
+        "identity",
+        "inode",
+        "patience",
+        "raw",
+    )
+
+    execute: Callable[..., sqlite3.Cursor]
+    find: Callable[..., sqlite3.Cursor]
+
+    def __init__(self, raw: sqlite3.Connection, inode: Inode, identity: int) -> None:
+        self.raw = raw
+        self.execute = raw.execute
+        self.find = raw.cursor().execute
+        self.inode = inode
+        self.identity = identity
+        self.generation: int = 0
+        self.check_at: float = 0.0
+        self.patience: float = PATIENCE
+
+    def fetch(self, sql: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...]:
+        """Run a statement that returns one row."""
+        row: tuple[Any, ...] = self.find(sql, values).fetchone()
+        return row
+
+    def wait_for(self, seconds: float) -> None:
+        """Set how long SQLite waits for a lock."""
+        self.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}").fetchall()
+
+    def be_patient(self, seconds: float) -> None:
+        """Set how long an operation waits for others."""
+        if seconds != self.patience:
+            self.patience = seconds
+            self.wait_for(seconds)
+
+    def close(self) -> None:
+        """Close it; closing twice is no error."""
+        self.raw.close()
+
+    def __del__(self) -> None:
+        """Close what a thread lost that was interrupted."""
+        self.raw.close()
+
+
+class Transaction:
+    """Several statements that take effect together, or not at all."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        if kind is None:
+            self._connection.execute("COMMIT")
+        else:
+            undo(self._connection)
+
+
+def undo(connection: Connection) -> None:
+    """Leave no transaction open after an error; some errors have ended it already."""
+    if connection.raw.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def connect(
+    directory: PrivateDirectory,
+    name: str,
+    *,
+    creates: bool,
+    setup: Callable[[], AbstractContextManager[None]],
+    factory: type[sqlite3.Connection] = sqlite3.Connection,
+) -> Connection:
+    """Open a database.
+
+    Args:
+        directory: Where it is.
+        name: What it is called.
+        creates: Whether to make it if it is not there.
+        setup: Lets one caller at a time make or remove it, in all processes.
+        factory: The class of the connection.
+
+    Raises:
+        AbsentError: If it is not there and is not to be made.
+        OtherSchemaError: If it is none of ours.
+        UnsafeDirectoryError: If it is a link, or somebody else's.
+        sqlite3.Error: If it cannot be opened, or is damaged.
+        OSError: If it cannot be made.
+    """
+    state = directory.check(name)
+    if state is None:
+        if not creates:
+            raise AbsentError
+        with setup():
+            state = directory.check(name) or _made(directory, name)
+    raw = sqlite3.connect(
+        b"file:" + _quoted(os.path.join(directory.path, name)) + b"?mode=rw",
+        uri=True,
+        timeout=PATIENCE,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=factory,
+    )
+    try:
+        if _marks(raw) != (table.APPLICATION, table.SCHEMA):
+            _create(raw, creates=creates, setup=setup)
+        if raw.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            raw.execute("PRAGMA journal_mode = WAL").fetchone()
+        for setting in _SETTINGS:
+            raw.execute(setting).fetchone()
+        raw.text_factory = Text
+        return Connection(raw, (state.st_dev, state.st_ino), _identity(raw))
+    except BaseException:
+        raw.close()
+        raise
+
+
+def _made(directory: PrivateDirectory, name: str) -> os.stat_result:
+    """Make an empty file: SQLite would give it the mode that the umask leaves."""
+    # A log that is left of a database that somebody removed is not played back into an empty one.
+    descriptor = directory.create(name)
+    try:
+        return os.fstat(descriptor)
+    finally:
+        # This process has no connection to the file yet: closing it would end its locks.
+        os.close(descriptor)
+
+
+def _create(
+    raw: sqlite3.Connection, *, creates: bool, setup: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with setup():
+        marks = _marks(raw)
+        if marks == (table.APPLICATION, table.SCHEMA):
+            return  # by another process, meanwhile
+        if marks != (0, 0) or raw.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise OtherSchemaError(f"it has the marks {marks}")
+        if not creates:
+            raise AbsentError
+        raw.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        raw.execute("PRAGMA journal_mode = WAL").fetchone()
+        raw.executescript(table.CREATE)
+
+
+def _marks(raw: sqlite3.Connection) -> tuple[int, int]:
+    (application,) = raw.execute("PRAGMA application_id").fetchone()
+    (version,) = raw.execute("PRAGMA user_version").fetchone()
+    return application, version
+
+
+def _identity(raw: sqlite3.Connection) -> int:
+    row = raw.execute(table.IDENTITY).fetchone()
+    if row is None:
+        raise OtherSchemaError("it has no identity")
+    return int(row[0])
+
+
+def _quoted(path: str) -> bytes:
+    """Write a path as a URI has it; any bytes may be in it."""
+    quoted = os.fsencode(path).replace(b"%", b"%25").replace(b"?", b"%3f").replace(b"#", b"%23")
+    if os.name == "nt":
+        quoted = b"/" + quoted.replace(b"\\", b"/")
+    return quoted

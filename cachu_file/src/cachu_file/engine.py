@@ -1,0 +1,357 @@
+"""The database of one package, as this process uses it: files, connections, locks, and repairs.
+
+All regions of a package share one engine. It opens what it needs when it is needed, and closes it
+when the last store that uses it is closed.
+"""
+# ruff: noqa: PTH116, PTH118  one `stat` before every write, and pathlib would double its cost
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sqlite3
+import time
+from contextlib import contextmanager
+from secrets import token_hex
+from threading import RLock
+from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
+
+from cachu_file import damage
+from cachu_file.connections import COMPANIONS, Connection, connect, undo
+from cachu_file.directory import PrivateDirectory, own_name
+from cachu_file.errors import AbsentError, OtherSchemaError, StaleConnectionError
+from cachu_file.keylocks import SETTING_UP, KeyLocks
+from cachu_file.pool import Pool
+from cachu_file.ranges import Ranges
+from cachu_file.table import SCHEMA
+from cachu_file.turns import WriteTurns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import Concatenate, ParamSpec, TypeVar
+
+    from cachu_file.connections import Inode
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+log: Final = logging.getLogger("cachu")
+
+#: What the names of databases end in. Other versions of the tables have other files.
+SUFFIX: Final = f"-v{SCHEMA}.db"
+# Seconds between two looks, on behalf of reads, whether the files are still there.
+_CHECK: Final = 1.0
+# How often an operation is begun anew because the database was replaced.
+_ATTEMPTS: Final = 3
+
+_engines: Final[WeakValueDictionary[tuple[str, str], Engine]] = WeakValueDictionary()
+_guard: RLock = RLock()
+
+
+class Engine:
+    """The database of one package.
+
+    Attributes:
+        root: The directory that was configured, absolute.
+        name: The name of the database, without its suffix.
+        size_limit: Bytes that it may take, or None.
+        pool: The connections that threads share.
+        turns: Of those who write.
+        keys: Who computes what.
+        writes: How many writes there were since the last upkeep.
+        written: How many bytes they took.
+        sweep_at: When to think of the next sweep, on the monotonic clock.
+        upkeep_faults: How often upkeep failed.
+        has_files: Whether a large value was seen, so that a write may leave a file to remove.
+        noted: When each region was last said to be used, on the monotonic clock; by the identity of
+            the database and the id of the region.
+        users: The stores that use it, by `id`.
+        async_users: Those of them that are asynchronous.
+        couriers: Who carries work to threads, once there is asynchronous code.
+    """
+
+    def __init__(self, root: str, name: str) -> None:
+        self.root = root
+        self.name = name
+        self.database: str = name + SUFFIX
+        self.path: str = os.path.join(root, own_name(), self.database)
+        self.size_limit: int | None = None
+        self.pool = Pool(self.connect)
+        self.turns = WriteTurns(self.ranges)
+        self.keys = KeyLocks(self.ranges)
+        self.writes: int = 0
+        self.written: int = 0
+        self.sweep_at: float = 0.0
+        self.upkeep_faults: int = 0
+        self.has_files: bool = False
+        self.noted: dict[tuple[int, bytes], float] = {}
+        self.users: set[int] = set()
+        self.async_users: set[int] = set()
+        self.couriers: object | None = None
+        self._values_name = f"{name}-v{SCHEMA}.values"
+        self._lock_name = f"{name}-v{SCHEMA}.lock"
+        self._lock_path = os.path.join(os.path.dirname(self.path), self._lock_name)
+        self._setup = WriteTurns(self.ranges, SETTING_UP)
+        self._files = RLock()
+        self._directory: PrivateDirectory | None = None
+        self._values: PrivateDirectory | None = None
+        self._ranges: Ranges | None = None
+        self.pool.heirs.append(self._after_fork)
+
+    @classmethod
+    def of(cls, root: str, name: str) -> Engine:
+        """Return the one engine for a database."""
+        with _guard:
+            found = _engines.get((root, name))
+            if found is None:
+                found = _engines[root, name] = cls(root, name)
+            return found
+
+    def run(
+        self,
+        work: Callable[Concatenate[Engine, Connection, P], R],
+        creates: bool,
+        writes: bool,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Do some work on a connection.
+
+        Args:
+            work: A function of this engine, a connection and further arguments.
+            creates: Whether to make the database if there is none.
+            writes: Whether the work changes something.
+            *args: The further arguments.
+            **kwargs: Likewise.
+
+        Raises:
+            AbsentError: If there is no database, and none is to be made.
+            sqlite3.Error: Whatever SQLite raises.
+            OSError: Whatever the system raises.
+        """
+        last: BaseException | None = None
+        for _ in range(_ATTEMPTS):
+            try:
+                connection = self.pool.borrow(creates)
+                try:
+                    return self.attempt(connection, work, writes, *args, **kwargs)
+                finally:
+                    self.pool.give_back(connection)
+            except StaleConnectionError as error:
+                last = error.__cause__
+        raise last or sqlite3.OperationalError("the database is replaced all the time")
+
+    def attempt(
+        self,
+        connection: Connection,
+        work: Callable[Concatenate[Engine, Connection, P], R],
+        writes: bool,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Do some work on this connection, and repair what it finds damaged.
+
+        Raises:
+            StaleConnectionError: If another connection is needed.
+        """
+        if connection.generation != self.pool.generation:
+            raise StaleConnectionError
+        if writes or time.monotonic() > connection.check_at:
+            self._check(connection)
+        try:
+            return work(self, connection, *args, **kwargs)
+        except BaseException as error:
+            undo(connection)
+            if damage.is_damaged(error) or (
+                damage.may_be_damaged(error) and not self._is_whole(connection)
+            ):
+                self.heal(connection.inode, error)
+                self.pool.renew(connection.generation)
+                raise StaleConnectionError from error
+            raise
+
+    def connect(
+        self, creates: bool, factory: type[sqlite3.Connection] = sqlite3.Connection
+    ) -> Connection:
+        """Open a connection, and heal the database if it is damaged."""
+        for last in (False, True):
+            directory = self._opened(creates)
+            try:
+                return connect(
+                    directory,
+                    self.database,
+                    creates=creates,
+                    setup=self.setting_up,
+                    factory=factory,
+                )
+            except (sqlite3.DatabaseError, OtherSchemaError) as error:
+                state = directory.check(self.database)
+                if last or state is None or not damage.is_damaged(error):
+                    raise
+                self.heal((state.st_dev, state.st_ino), error)
+        raise AssertionError  # pragma: no cover
+
+    def ranges(self) -> Ranges:
+        """Return the lock file, made if it is not there."""
+        found = self._ranges
+        if found is None or found.closed:
+            with self._files:
+                self._opened(creates=True)
+                found = self._ranges
+                assert found is not None  # noqa: S101  it was just opened
+        return found
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a database."""
+        return os.path.lexists(self.path)
+
+    def values(self) -> PrivateDirectory:
+        """Return the directory of large values, made if it is not there."""
+        found = self._values
+        if found is None:
+            with self._files:
+                found = self._values
+                if found is None:
+                    directory = self._opened(creates=True)
+                    found = self._values = directory.child(self._values_name)
+        return found
+
+    def lose_values(self) -> None:
+        """Let go of the directory of large values, which was removed."""
+        with self._files:
+            self._values = None
+
+    @contextmanager
+    def setting_up(self) -> Generator[None, None, None]:
+        """Let one caller at a time, in all processes, make or remove the database."""
+        with self._setup.take():
+            yield
+
+    def heal(self, inode: Inode, error: BaseException) -> None:
+        """Remove a damaged database, unless somebody did so already.
+
+        Raises:
+            OSError: If it cannot be removed.
+        """
+        if self._removed(inode):
+            log.warning(
+                "The cache in %s was damaged (%s). It begins anew, empty.", self.path, error
+            )
+
+    def drop(self, connection: Connection, error: BaseException) -> None:
+        """Remove a database in which nothing can be deleted any more.
+
+        Raises:
+            OSError: If it cannot be removed.
+        """
+        if self._removed(connection.inode):
+            log.warning(
+                "Nothing could be deleted from the cache in %s (%s). All of it was removed, so "
+                "that nothing out of date is used.",
+                self.path,
+                error,
+            )
+        self.pool.renew(connection.generation)
+
+    def close(self) -> None:
+        """Close what is open; the next operation opens it again."""
+        self.pool.renew()
+        self._let_go()
+
+    def __del__(self) -> None:
+        """Close what a program that forgot to close it left open."""
+        self.close()
+
+    def values_if_any(self) -> PrivateDirectory | None:
+        """Return the directory of large values, None if there never were any."""
+        there = self._opened(creates=True).check_directory(self._values_name)
+        return self.values() if there else None
+
+    def _opened(self, creates: bool) -> PrivateDirectory:
+        """Open the directory and, if something is to be made, the lock file."""
+        with self._files:
+            found = self._directory
+            if found is None:
+                found = self._directory = PrivateDirectory.below(self.root, creates=creates)
+            if found is None:
+                raise AbsentError
+            if self._ranges is None and (creates or found.check(self.database)):
+                self._ranges = Ranges(found.open_or_create(self._lock_name))
+            return found
+
+    def _check(self, connection: Connection) -> None:
+        """Notice that the database was removed or replaced under a live process."""
+        connection.check_at = time.monotonic() + _CHECK
+        try:
+            database = os.stat(self.path, follow_symlinks=False)
+            lock = os.stat(self._lock_path, follow_symlinks=False)
+            there = (database.st_dev, database.st_ino) == connection.inode and (
+                lock.st_dev,
+                lock.st_ino,
+            ) == self.ranges().inode
+        except OSError:
+            there = False
+        if not there:
+            self._forget_files(connection.generation)
+            raise StaleConnectionError
+
+    def _forget_files(self, generation: int) -> None:
+        with self._files:
+            if generation == self.pool.generation:
+                self.pool.renew(generation)
+                self._let_go()
+
+    def _let_go(self) -> None:
+        """Let go of the files; each is closed when nobody uses it or holds a lock in it."""
+        with self._files:
+            self._values = self._directory = self._ranges = None
+
+    def _removed(self, inode: Inode) -> bool:
+        with self.setting_up():
+            directory = self._opened(creates=True)
+            state = directory.check(self.database)
+            if state is None or (state.st_dev, state.st_ino) != inode:
+                return False
+            dead = f"{self.database}.{token_hex(8)}.dead"
+            # Renamed first: a database must not be seen without its log, nor a log without it.
+            directory.rename(self.database, dead)
+            for name in (*(self.database + companion for companion in COMPANIONS), dead):
+                directory.remove(name)
+            values = self.values_if_any()
+            if values is not None:
+                for name in values.names():
+                    values.remove(name)
+            return True
+
+    def _is_whole(self, connection: Connection) -> bool:
+        try:
+            return connection.fetch("PRAGMA quick_check(1)") == ("ok",)
+        except sqlite3.Error:
+            return False
+
+    def _after_fork(self) -> None:
+        self._files = RLock()
+        self._let_go()
+        self.turns.after_fork()
+        self._setup.after_fork()
+        self.keys.after_fork()
+
+
+def _close_all() -> None:
+    for engine in list(_engines.values()):
+        for follower in engine.pool.followers:
+            follower()
+        engine.close()
+
+
+def _after_fork() -> None:
+    global _guard  # noqa: PLW0603  a forked child must not wait for a thread that it does not have
+    _guard = RLock()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,206 @@
+"""The tables, every statement, and how keys and tags are spelled in them. No input, no output.
+
+A key is stored as
+
+    region 8 | function | 0xff | rest
+
+The region is a digest of the package, the key prefix and the time to live, so that all regions
+share one table and each is one range of its keys. Up to its last colon a key names the function;
+0xff, which no text has, stands for that colon, so that the keys of a function are one range too.
+What is very long is spelled by a digest, marked by 0xfe. Tags are spelled alike: region, 0xfd, tag.
+
+`fence` remembers what was cleared, or was deleted or set while somebody computed it: a result that
+was begun before is not stored. A row without a name stands for all that was forgotten.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+APPLICATION: Final = 0x63616368  # spells the first four letters of cachu
+SCHEMA: Final = 1
+
+CREATE: Final = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE entry (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, tag BLOB, expires REAL NOT NULL,
+    value NOT NULL
+);
+CREATE INDEX entry_expires ON entry (expires);
+CREATE INDEX entry_tag ON entry (tag) WHERE tag IS NOT NULL;
+
+-- The value of a large entry is the name of a file, as text.
+CREATE INDEX entry_file ON entry (value) WHERE typeof(value) = 'text';
+CREATE TABLE trash (file TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TRIGGER entry_deleted AFTER DELETE ON entry WHEN typeof(OLD.value) = 'text'
+    BEGIN INSERT OR IGNORE INTO trash VALUES (OLD.value); END;
+CREATE TRIGGER entry_replaced AFTER UPDATE OF value ON entry
+    WHEN typeof(OLD.value) = 'text' AND OLD.value IS NOT NEW.value
+    BEGIN INSERT OR IGNORE INTO trash VALUES (OLD.value); END;
+
+CREATE TABLE region (
+    id BLOB PRIMARY KEY, package BLOB NOT NULL, key_prefix BLOB NOT NULL, ttl REAL NOT NULL,
+    seen REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE fence (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, what BLOB UNIQUE, made REAL NOT NULL
+);
+CREATE TABLE store (identity INTEGER NOT NULL);
+INSERT INTO store VALUES (random());
+
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {SCHEMA};
+COMMIT;
+"""  # noqa: S608  numbers of ours
+IDENTITY: Final = "SELECT identity FROM store"
+
+FIND: Final = "SELECT value FROM entry WHERE key = ?"
+_REPLACE: Final = (
+    " ON CONFLICT (key) DO UPDATE SET"
+    " tag = excluded.tag, expires = excluded.expires, value = excluded.value"
+)
+STORE: Final = f"INSERT INTO entry (key, tag, expires, value) VALUES (?, ?, ?, ?){_REPLACE}"  # noqa: S608
+# What was raised last of what concerns a key: itself, its region, its tag, or all there is.
+_FENCE: Final = (
+    "max(coalesce((SELECT max(seq) FROM fence WHERE what = ?), 0),"
+    " coalesce((SELECT max(seq) FROM fence WHERE what = ?), 0),"
+    " coalesce((SELECT max(seq) FROM fence WHERE what = ?), 0),"
+    " coalesce((SELECT max(seq) FROM fence WHERE what IS NULL), 0))"
+)
+BEGIN: Final = f"SELECT {_FENCE}, (SELECT value FROM entry WHERE key = ? AND expires > ?)"  # noqa: S608
+COMMIT: Final = (
+    f"INSERT INTO entry (key, tag, expires, value) SELECT ?, ?, ?, ? WHERE {_FENCE} <= ?{_REPLACE}"
+)
+DELETE_FRESH: Final = "DELETE FROM entry WHERE key = ? AND expires > ?"
+DELETE: Final = "DELETE FROM entry WHERE key = ?"
+RAISE_FENCE: Final = "INSERT OR REPLACE INTO fence (what, made) VALUES (?, ?)"
+
+NEWEST: Final = "SELECT max(id) FROM entry"
+CLEAR: Final = (
+    "DELETE FROM entry WHERE id IN"
+    " (SELECT id FROM entry WHERE key >= ? AND key < ? AND id <= ? LIMIT ?)"
+)
+CLEAR_TAG: Final = (
+    "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE tag = ? AND id <= ? LIMIT ?)"
+)
+# All entries of a range less the stale ones: both are found in an index alone, or nearly so.
+COUNT: Final = (
+    "SELECT (SELECT count(*) FROM entry WHERE key >= ? AND key < ?) -"
+    " (SELECT count(*) FROM entry INDEXED BY entry_expires"
+    " WHERE expires <= ? AND key >= ? AND key < ?)"
+)
+COUNT_TAG: Final = (
+    "SELECT count(*) FROM entry WHERE tag = ? AND expires > ? AND key >= ? AND key < ?"
+)
+
+NOTE_REGION: Final = "INSERT OR REPLACE INTO region VALUES (?, ?, ?, ?, ?)"
+REGIONS: Final = "SELECT package, key_prefix, ttl FROM region"
+UNSEEN_REGIONS: Final = "SELECT id FROM region WHERE seen < ?"
+FORGET_REGION: Final = (
+    "DELETE FROM region WHERE id = ?"
+    " AND NOT EXISTS (SELECT 1 FROM entry WHERE key >= ? AND key < ?)"
+)
+
+SWEEP: Final = "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE expires <= ? LIMIT ?)"
+FENCES: Final = "SELECT count(*), min(made) FROM fence"
+FORGET_FENCES: Final = "DELETE FROM fence"
+TRASH: Final = "SELECT file FROM trash LIMIT ?"
+TRASHED: Final = "DELETE FROM trash WHERE file = ?"
+FILES: Final = (
+    "SELECT value FROM entry INDEXED BY entry_file WHERE typeof(value) = 'text'"
+    " UNION ALL SELECT file FROM trash"
+)
+FILE_BYTES: Final = (
+    "SELECT coalesce(sum(CAST(substr(value, 34) AS INTEGER)), 0) FROM entry INDEXED BY entry_file"
+    " WHERE typeof(value) = 'text'"
+)
+SOONEST: Final = "SELECT id, value FROM entry ORDER BY expires, id LIMIT ?"
+EVICT: Final = "DELETE FROM entry WHERE id = ?"
+
+_SEPARATOR: Final = b"\xff"
+_DIGESTED: Final = b"\xfe"
+_TAGGED: Final = b"\xfd"
+# Bytes above which a key, and then its function or the rest of it, is spelled by a digest.
+_LONG: Final = 1000
+_LONG_PART: Final = 500
+
+
+class RegionKeys(NamedTuple):
+    """How the keys and tags of one region are spelled.
+
+    Attributes:
+        id: What they begin with.
+        package: The package, as it is called in shared stores.
+        key_prefix: The key prefix.
+        ttl: The time to live, in seconds.
+    """
+
+    id: bytes
+    package: str
+    key_prefix: str
+    ttl: float
+
+    def key(self, key: str) -> bytes:
+        """Spell a key."""
+        try:
+            text = key.encode()
+        except UnicodeEncodeError:
+            text = encoded(key)
+        if len(text) > _LONG:
+            return self.id + _long_key(text)
+        function, colon, rest = text.rpartition(b":")
+        return self.id + function + _SEPARATOR + rest if colon else self.id + rest
+
+    def tag(self, tag: str) -> bytes:
+        """Spell a tag."""
+        return self.id + _TAGGED + _short(encoded(tag), _LONG)
+
+    def function_range(self, function: str | None) -> tuple[bytes, bytes]:
+        """Return where the keys of a function, or of the whole region, begin and end."""
+        if function is None:
+            return region_range(self.id)
+        first = self.id + _short(encoded(function), _LONG_PART) + _SEPARATOR
+        return first, first + b"\xff"
+
+
+def region_keys(namespace: str, package: str, key_prefix: str, ttl: float) -> RegionKeys:
+    """Describe a region.
+
+    Args:
+        namespace: What tells it from all others.
+        package: The package, as it is called in shared stores.
+        key_prefix: The key prefix.
+        ttl: The time to live, in seconds.
+    """
+    return RegionKeys(blake2b(encoded(namespace), digest_size=8).digest(), package, key_prefix, ttl)
+
+
+def region_range(region: bytes) -> tuple[bytes, bytes]:
+    """Return where the keys of the region with this id begin and end."""
+    return region, region + b"\xff\xff"
+
+
+def encoded(text: str) -> bytes:
+    """Return any text as bytes, lone surrogates included."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def decoded(text: bytes) -> str:
+    """Return what `encoded` was given."""
+    return text.decode("utf-8", "surrogatepass")
+
+
+def _long_key(text: bytes) -> bytes:
+    function, colon, rest = text.rpartition(b":")
+    rest = _short(rest, _LONG_PART)
+    return _short(function, _LONG_PART) + _SEPARATOR + rest if colon else rest
+
+
+def _short(text: bytes, limit: int) -> bytes:
+    if len(text) <= limit:
+        return text
+    return _DIGESTED + blake2b(text, digest_size=32).digest()
