@@ -48,6 +48,38 @@ TARGETS = (
     Target("file: count 100,000 entries", "file_many", "count", 20, "ms", ratio=False),
     Target("file: clear a tag, 1,000 of 100,000", "file_many", "clear_tag", 150, "ms", ratio=False),
     Target("file: open, 100,000 entries", "file_many", "open", 10, "ms", ratio=False),
+    Target("redis: hit, to GET + loads", "redis", "hit", 1.1),
+    Target("redis: miss and store with lock, to GET + SET", "redis", "miss", 1.6),
+    Target("redis: near hit, to GET + loads", "redis", "near", 0.01),
+    Target("redis: async hit, to GET + loads", "redis_async", "hit", 1.2),
+    Target("redis: async miss and store with lock, to GET + SET", "redis_async", "miss", 1.6),
+    Target(
+        "redis: 8 processes of 50 threads: runs",
+        "redis_stampede",
+        "threads_runs",
+        1,
+        "",
+        ratio=False,
+    ),
+    Target(
+        "redis: 8 processes of 50 threads: in all",
+        "redis_stampede",
+        "threads_ms",
+        650,
+        "ms",
+        ratio=False,
+    ),
+    Target(
+        "redis: 8 processes of 50 tasks: runs", "redis_stampede", "tasks_runs", 1, "", ratio=False
+    ),
+    Target(
+        "redis: 8 processes of 50 tasks: in all",
+        "redis_stampede",
+        "tasks_ms",
+        350,
+        "ms",
+        ratio=False,
+    ),
 )
 
 

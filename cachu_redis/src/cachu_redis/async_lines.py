@@ -1,0 +1,417 @@
+"""Lines for asynchronous code: one connection to one server, shared by all tasks of a loop.
+
+Whatever the tasks of one tick ask travels as one batch. Nobody runs beside them: the task that
+finds the line free takes the lead, sends its own command and reads the reply; whoever comes
+meanwhile queues up, and the first of those leads the next batch, of them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from math import ceil, inf
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from cachu_redis.faults import check_mode
+from cachu_redis.packing import pack
+from cachu_redis.scripts import spelled_out
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from cachu_redis.sentinels import Sentinels
+
+    Command: TypeAlias = Sequence[Any]
+    _Outcome: TypeAlias = tuple[list[Any], Exception | None]
+
+# What a waiting request is answered if it is to lead the next batch.
+_LEAD: Final[list[Any]] = []
+# What is not larger than this, in bytes, never has to wait until it can be sent.
+_SMALL: Final = 32_000
+
+
+class _Request:
+    """Some commands of one task, and what will be answered."""
+
+    __slots__ = ("answer", "commands")
+
+    def __init__(self, commands: Sequence[Command], answer: asyncio.Future[list[Any]]) -> None:
+        self.commands = commands
+        self.answer = answer
+
+
+class AsyncLine:
+    """A connection to one server.
+
+    Args:
+        make: Makes a connection, to wherever the server is now.
+        size: How many connections there may be besides, for slow replies.
+        patience: Seconds that the server has for an answer.
+        mode: What the server must say that it is, "standalone" or "cluster".
+        sentinels: Who knows which server it is now, if there are such.
+        health: Seconds after which a connection that nobody used is tried before it is used.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Awaitable[Any]],
+        size: int,
+        patience: float,
+        mode: str = "standalone",
+        sentinels: Sentinels | None = None,
+        health: float = inf,
+    ) -> None:
+        self._make = make
+        self._patience = patience
+        self._mode = mode
+        self._sentinels = sentinels
+        self._health = health
+        self._used_at = -inf
+        self._checked = False
+        self._connection: Any = None
+        self._queue: list[_Request] = []
+        self._reads: dict[Command, asyncio.Future[_Outcome]] = {}
+        self._busy = False
+        self._slow: list[Any] = []
+        self._seats = asyncio.Semaphore(size)
+        self._rest: asyncio.Task[None] | None = None
+
+    def at(self, bucket: int) -> AsyncLine:
+        """Return the line to the server of a bucket: there is but one."""
+        return self
+
+    async def ask(self, *command: Any) -> Any:
+        """Send a command and return the reply.
+
+        Raises:
+            RedisError: If the server says no, or nothing, or cannot be reached.
+        """
+        if self._busy:
+            reply = (await self._queued([command]))[0]
+        else:
+            reply = (await self._lead([command]))[0]
+        if isinstance(reply, Exception):
+            if isinstance(reply, NoScriptError):
+                return await self.ask(*spelled_out(command))
+            raise reply
+        return reply
+
+    async def read(self, *command: Any) -> Any:
+        """Send a command that only reads; otherwise as `ask`.
+
+        Callers of the same one share it. Nobody joins once it was sent: its answer may be older
+        than what a later caller must see.
+        """
+        while self._busy:
+            joined = self._reads.get(command)
+            if joined is None:
+                return await self._read_for_all(command)
+            replies, error = await asyncio.shield(joined)
+            if error is not None:
+                raise _like(error)
+            if replies:
+                return _checked(replies[0])
+            # Whoever was to send it was cancelled.
+        return _checked((await self._lead([command]))[0])
+
+    async def ask_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Send several commands in one round trip.
+
+        Returns:
+            Their replies; where the server said no, that error.
+        """
+        replies = await (self._queued(commands) if self._busy else self._lead(commands))
+        for number, reply in enumerate(replies):
+            if isinstance(reply, NoScriptError):
+                command = commands[number]
+                replies[number] = await self.ask(*spelled_out(command))
+        return replies
+
+    async def ask_each(self, commands: Sequence[tuple[int, Command]]) -> list[Any]:
+        """Send commands, each with the number of its bucket; otherwise as `ask_all`."""
+        return await self.ask_all([command for _, command in commands])
+
+    async def wait(self, key: str, since: bytes, seconds: float) -> None:
+        """Wait for a wake-up call after *since*, at most *seconds*; as long for a connection."""
+        until = monotonic() + seconds
+        try:
+            await asyncio.wait_for(self._seats.acquire(), seconds)
+        except asyncio.TimeoutError:
+            return
+        connection: Any = None
+        try:
+            connection = self._slow.pop() if self._slow else await self._connected()
+            left = max(0.001, until - monotonic())
+            command = ("XREAD", "BLOCK", ceil(left * 1000), "STREAMS", key, since)
+            await connection.send_command(*command, check_health=False)
+            connection.socket_timeout = left + self._patience
+            await connection.read_response(disable_decoding=True)
+            connection.socket_timeout = self._patience
+        except ResponseError:
+            self._slow.append(connection)
+            raise
+        except BaseException:
+            if connection is not None:
+                await connection.disconnect(nowait=True)
+            raise
+        finally:
+            self._seats.release()
+        self._slow.append(connection)
+
+    async def close(self) -> None:
+        """Close all connections; the next command opens one again."""
+        rest = self._rest
+        if rest is not None and not rest.done():
+            rest.cancel()
+        connections, self._slow = [*self._slow, self._connection], []
+        self._connection = None
+        for connection in connections:
+            if connection is not None:
+                await connection.disconnect(nowait=True)
+
+    def abandon(self) -> None:
+        """Close all connections of a loop that was closed itself."""
+        for connection in (*self._slow, self._connection):
+            if connection is not None:
+                _cut(connection)
+        self._slow, self._connection = [], None
+
+    async def _read_for_all(self, command: Command) -> Any:
+        outcome: asyncio.Future[_Outcome] = asyncio.get_running_loop().create_future()
+        self._reads[command] = outcome
+        error: Exception | None = None
+        replies: list[Any] = []
+        try:
+            replies = await self._queued([command])
+        except Exception as failure:
+            error = failure
+            raise
+        finally:
+            if self._reads.get(command) is outcome:
+                del self._reads[command]
+            outcome.set_result((replies, error))
+        return _checked(replies[0])
+
+    async def _queued(self, commands: Sequence[Command]) -> list[Any]:
+        request = _Request(commands, asyncio.get_running_loop().create_future())
+        self._queue.append(request)
+        try:
+            answer = await request.answer
+        except BaseException:
+            if request in self._queue:
+                self._queue.remove(request)
+            elif _leads(request.answer):
+                self._pass_on()
+            raise
+        return await self._lead(commands) if answer is _LEAD else answer
+
+    async def _lead(self, commands: Sequence[Command]) -> list[Any]:
+        """Send our own commands and those of all who wait, and answer them."""
+        self._busy = True
+        others, self._queue = self._queue, []
+        self._reads.clear()
+        batch = [*commands]
+        for request in others:
+            batch += request.commands
+        replies: list[Any] = []
+        try:
+            await self._exchange(batch, replies)
+        except asyncio.CancelledError:
+            # The others must not suffer, nor find our replies in place of theirs.
+            rest = self._finish(batch, replies, len(commands), others)
+            self._rest = asyncio.get_running_loop().create_task(rest)
+            raise
+        except BaseException as error:
+            self._fail(others, error)
+            self._pass_on(error)
+            raise
+        _deal(others, replies, len(commands))
+        self._pass_on()
+        return replies[: len(commands)]
+
+    async def _exchange(self, batch: Sequence[Command], replies: list[Any]) -> None:
+        """Send *batch* and read its replies; if the connection was closed, over a new one."""
+        fresh = self._connection is None
+        try:
+            await self._send_and_read(batch, replies)
+        except RedisConnectionError:
+            await self._disconnect()
+            if fresh:
+                raise
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            await self._disconnect()
+            raise
+        else:
+            replaced = any(isinstance(reply, ReadOnlyError) for reply in replies)
+            if not replaced or self._sentinels is None:
+                return
+            await self._disconnect()
+        replies.clear()
+        try:
+            await self._send_and_read(batch, replies)
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            await self._disconnect()
+            raise
+
+    async def _send_and_read(self, batch: Sequence[Command], replies: list[Any]) -> None:
+        connection = await self._ready()
+        if len(batch) == 1:
+            packed = pack(batch[0])
+        else:
+            packed = [part for command in batch for part in pack(command)]
+        if sum(map(len, packed)) < _SMALL:
+            # It goes into a buffer at once, and redis-py would make a task to watch the time.
+            connection.socket_timeout = None
+        try:
+            await connection.send_packed_command(packed, check_health=False)
+        finally:
+            connection.socket_timeout = self._patience
+        await self._read(connection, len(batch), replies)
+        self._used_at = monotonic()
+
+    async def _ready(self) -> Any:
+        """Return the connection, or make one."""
+        sentinels = self._sentinels
+        due = sentinels is not None and monotonic() >= sentinels.due
+        if sentinels is not None and due and await sentinels.moved_async():
+            await self.close()
+        if self._connection is not None and monotonic() >= self._used_at + self._health:
+            try:
+                await self._connection.send_command("PING", check_health=False)
+                await self._read(self._connection, 1, [])
+            except (RedisConnectionError, RedisTimeoutError):
+                await self._disconnect()
+        if self._connection is None:
+            self._connection = await self._connected()
+        return self._connection
+
+    async def _read(self, connection: Any, number: int, replies: list[Any]) -> None:
+        while len(replies) < number:
+            try:
+                reply = await connection.read_response(
+                    disable_decoding=True, disconnect_on_error=False
+                )
+            except ResponseError as error:
+                reply = error
+            replies.append(reply)
+
+    async def _finish(
+        self, batch: Sequence[Command], replies: list[Any], own: int, others: list[_Request]
+    ) -> None:
+        """Read what a cancelled leader left."""
+        try:
+            connection = self._connection
+            if connection is None:
+                # Nothing was sent yet.
+                self._queue[:0] = others
+                self._pass_on()
+                return
+            await self._read(connection, len(batch), replies)
+        except BaseException as error:
+            await self._disconnect()
+            told = error if isinstance(error, Exception) else RedisConnectionError("Cancelled")
+            self._fail(others, told)
+            self._pass_on(told)
+            if told is not error:
+                raise
+            return
+        _deal(others, replies, own)
+        self._pass_on()
+
+    def _fail(self, requests: list[_Request], error: BaseException) -> None:
+        if not isinstance(error, Exception):
+            error = RedisConnectionError("The connection was closed")
+        for request in requests:
+            if not request.answer.done():
+                # One each: tracebacks grow where they are raised.
+                request.answer.set_exception(_like(error))
+
+    def _pass_on(self, error: BaseException | None = None) -> None:
+        """Let the first of those who wait lead; if there was an error, it is theirs, too."""
+        if error is not None:
+            queue, self._queue = self._queue, []
+            self._fail(queue, error)
+        while self._queue:
+            request = self._queue.pop(0)
+            if not request.answer.done():
+                request.answer.set_result(_LEAD)
+                return
+        self._busy = False
+
+    async def _connected(self) -> Any:
+        connection: Any = None
+        try:
+            connection = await self._make()
+            await connection.connect()
+            if not self._checked:
+                await connection.send_command("HELLO", check_health=False)
+                replies: list[Any] = []
+                await self._read(connection, 1, replies)
+                check_mode(replies[0], self._mode)
+                self._checked = True
+        except BaseException:
+            if connection is not None:
+                await connection.disconnect(nowait=True)
+            raise
+        return connection
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+
+
+def _checked(reply: Any) -> Any:
+    if isinstance(reply, Exception):
+        raise _like(reply)
+    return reply
+
+
+def _leads(answer: asyncio.Future[list[Any]]) -> bool:
+    return (
+        answer.done()
+        and not answer.cancelled()
+        and answer.exception() is None
+        and answer.result() is _LEAD
+    )
+
+
+def _deal(requests: list[_Request], replies: list[Any], start: int) -> None:
+    for request in requests:
+        end = start + len(request.commands)
+        if not request.answer.done():
+            request.answer.set_result(replies[start:end])
+        start = end
+
+
+def _cut(connection: Any) -> None:
+    """Close the socket of a connection whose loop is gone; nothing else can be closed any more."""
+    writer = getattr(connection, "_writer", None)
+    connection._reader = connection._writer = None  # noqa: SLF001
+    if writer is None:
+        return
+    transport = writer.transport
+    with suppress(RuntimeError):  # it says that the loop is closed, and is marked nevertheless
+        transport.close()
+    found = transport.get_extra_info("socket")
+    raw = getattr(found, "_sock", found)
+    if raw is not None:
+        raw.close()
+    if hasattr(transport, "_sock"):
+        transport._sock = None  # noqa: SLF001  or it would complain
+
+
+def _like(error: Exception) -> Exception:
+    try:
+        return type(error)(*error.args)
+    except TypeError:
+        return RedisTimeoutError(str(error))

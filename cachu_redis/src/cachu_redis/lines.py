@@ -1,0 +1,215 @@
+"""Lines: the way to one server, for plain code.
+
+redis-py makes the connections; it does TLS, Unix sockets, authentication and the protocol. What its
+clients and pools do around each command costs more than the command, so that is done here.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from cachu_redis.faults import check_mode
+from cachu_redis.packing import pack
+from cachu_redis.pools import Pool
+from cachu_redis.scripts import spelled_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cachu_redis.sentinels import Sentinels
+
+    Command = Sequence[Any]
+
+
+class Line:
+    """The way to one server.
+
+    Args:
+        make: Makes a connection, to wherever the server is now.
+        size: How many connections there may be, and as many again to wait for wake-up calls.
+        patience: Seconds that a caller waits for a connection, or for an answer to come.
+        mode: What the server must say that it is, "standalone" or "cluster".
+        sentinels: Who knows which server it is now, if there are such.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        size: int,
+        patience: float,
+        mode: str = "standalone",
+        sentinels: Sentinels | None = None,
+    ) -> None:
+        self._make = make
+        self._patience = patience
+        self._mode = mode
+        self._sentinels = sentinels
+        self._checked = False
+        self._size = size
+        self._pool = Pool(self._connected, size)
+        self._slow = Pool(self._connected, size)
+
+    def at(self, bucket: int) -> Line:
+        """Return the line to the server of a bucket: there is but one."""
+        return self
+
+    def ask(self, *command: Any) -> Any:  # noqa: C901  every way out of one exchange
+        """Send a command and return the reply.
+
+        Raises:
+            RedisError: If the server says no, or nothing, or cannot be reached.
+        """
+        if self._sentinels is not None:
+            self._follow(self._sentinels)
+        pool = self._pool
+        try:
+            connection = pool.idle.pop()
+        except IndexError:
+            connection = pool.needed(self._patience)
+        try:
+            connection.send_packed_command(pack(command))
+            reply = connection.read_response(disable_decoding=True)
+        except ReadOnlyError:
+            pool.drop(connection)
+            if self._sentinels is None:
+                raise
+        except ResponseError as error:
+            pool.give_back(connection)
+            if isinstance(error, NoScriptError):
+                return self.ask(*spelled_out(command))
+            raise
+        except RedisConnectionError:
+            # It may have been closed while it was idle; a new one will tell.
+            pool.drop(connection)
+        except BaseException:
+            pool.drop(connection)
+            raise
+        else:
+            pool.idle.append(connection)
+            if pool.awaited:
+                pool.call_next()
+            return reply
+        reply = self._ask_anew([command])[0]
+        if isinstance(reply, NoScriptError):
+            return self.ask(*spelled_out(command))
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def ask_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Send several commands in one round trip.
+
+        Returns:
+            Their replies; where the server said no, that error.
+        """
+        if self._sentinels is not None:
+            self._follow(self._sentinels)
+        pool = self._pool
+        connection = pool.needed(self._patience)
+        try:
+            replies = _exchange(connection, commands)
+        except RedisConnectionError:
+            pool.drop(connection)
+            replies = self._ask_anew(commands)
+        except BaseException:
+            pool.drop(connection)
+            raise
+        else:
+            replaced = any(isinstance(reply, ReadOnlyError) for reply in replies)
+            if replaced and self._sentinels is not None:
+                pool.drop(connection)
+                replies = self._ask_anew(commands)
+            else:
+                pool.give_back(connection)
+        for number, reply in enumerate(replies):
+            if isinstance(reply, NoScriptError):
+                replies[number] = self.ask(*spelled_out(commands[number]))
+        return replies
+
+    def ask_each(self, commands: Sequence[tuple[int, Command]]) -> list[Any]:
+        """Send commands, each with the number of its bucket; otherwise as `ask_all`."""
+        return self.ask_all([command for _, command in commands])
+
+    def wait(self, key: str, since: bytes, seconds: float) -> None:
+        """Wait for a wake-up call after *since*, at most *seconds*; as long for a connection."""
+        until = monotonic() + seconds
+        pool = self._slow
+        connection = pool.take(seconds)
+        if connection is None:
+            return
+        left = max(0.001, until - monotonic())
+        try:
+            connection.send_command("XREAD", "BLOCK", ceil(left * 1000), "STREAMS", key, since)
+            if not connection.can_read(timeout=left + self._patience):
+                raise RedisTimeoutError("The server does not answer")  # noqa: TRY301
+            connection.read_response(disable_decoding=True)
+        except ResponseError:
+            pool.give_back(connection)
+            raise
+        except BaseException:
+            pool.drop(connection)
+            raise
+        pool.give_back(connection)
+
+    def close(self) -> None:
+        """Close what is idle now."""
+        self._pool.close()
+        self._slow.close()
+
+    def after_fork(self) -> None:
+        """Forget, in a child process, the connections of its parent."""
+        self._pool.after_fork()
+        self._slow.after_fork()
+
+    def _follow(self, sentinels: Sentinels) -> None:
+        """Let go of a server whose place another one has taken."""
+        if monotonic() >= sentinels.due and sentinels.moved():
+            # Connections that are in use go with the last who uses them.
+            for pool in self._pool, self._slow:
+                pool.close()
+            self._pool = Pool(self._connected, self._size)
+            self._slow = Pool(self._connected, self._size)
+
+    def _ask_anew(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands over a new connection."""
+        pool = self._pool
+        connection = pool.needed(self._patience, anew=True)
+        try:
+            replies = _exchange(connection, commands)
+        except BaseException:
+            pool.drop(connection)
+            raise
+        pool.give_back(connection)
+        return replies
+
+    def _connected(self) -> Any:
+        connection = self._make()
+        try:
+            connection.connect()
+            # It has just been tried.
+            connection.next_health_check = monotonic() + connection.health_check_interval
+            if not self._checked:
+                check_mode(_exchange(connection, [("HELLO",)])[0], self._mode)
+                self._checked = True
+        except BaseException:
+            connection.disconnect()
+            raise
+        return connection
+
+
+def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
+    """Send commands and read as many replies; errors among them are returned."""
+    connection.send_packed_command([part for command in commands for part in pack(command)])
+    replies: list[Any] = []
+    for _ in commands:
+        try:
+            replies.append(connection.read_response(disable_decoding=True))
+        except ResponseError as error:
+            replies.append(error)
+    return replies

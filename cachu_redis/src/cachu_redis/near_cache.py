@@ -1,0 +1,281 @@
+"""The near cache: entries that are kept in this process too, as long as the server says no word.
+
+One connection to each server listens: with `CLIENT TRACKING` in broadcasting mode the server tells
+of every entry and every generation that changes. If it says nothing for too long, or the connection
+is lost, whatever was near is forgotten at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from cachu_redis.spelling import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    Address = tuple[str, int]
+    Token = list[bool]
+    Entries = dict[str, tuple[bytes, Token, Token]]
+
+# Seconds between two signs of life, and after how many without one nothing is believed any more.
+_BEAT: Final = 1.0
+_BELIEVED: Final = 2.4
+# Seconds until a lost server is looked for again: less at first, then more.
+_SHORTEST: Final = 0.05
+# So many changes are remembered, to find out which of them came before an answer.
+_REMEMBERED: Final = 20_000
+_ALWAYS: Final = [True]
+
+
+class NearTable:
+    """What is near, of all regions of one configuration.
+
+    Args:
+        size: How many entries there may be.
+        connect: Makes a connection to an address.
+        find: Returns the addresses of all servers that there are now.
+
+    Attributes:
+        until: When to stop believing what is near, on the monotonic clock.
+    """
+
+    def __init__(
+        self, size: int, connect: Callable[[str, int], Any], find: Callable[[], set[Address]]
+    ) -> None:
+        self._size = size
+        self._connect = connect
+        self._find = find
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Forget, in a child process, the threads of its parent and what they kept."""
+        for entries, _ in list(getattr(self, "_index", {}).values()):
+            entries.clear()
+        self.until: float = -inf
+        self._lock = threading.RLock()
+        self._index: dict[str, tuple[Entries, str]] = {}
+        self._tokens: dict[str, Token] = {}
+        self._recent: dict[str, int] = {}
+        self._now = self._floor = 0
+        self._listeners: dict[Address, _Listener] = {}
+        self._watch: _Watch | None = None
+
+    def ticket(self) -> int | None:
+        """Return what proves, with an answer that is asked for now, that it is not outdated."""
+        if self._watch is None:
+            with self._lock:
+                if self._watch is None:
+                    self._watch = _Watch(self)
+                    self._watch.start()
+        return self._now if monotonic() < self.until else None
+
+    def keep(
+        self, entries: Entries, key: str, names: Sequence[str], data: bytes, ticket: int | None
+    ) -> None:
+        """Keep an answer near, unless something changed since it was asked for.
+
+        Args:
+            entries: Those of the region.
+            key: The key there.
+            names: The keys on the server: entry, region, and tag if there is one.
+            data: The data.
+            ticket: From before the question.
+        """
+        if ticket is None:
+            return
+        with self._lock:
+            changed = any(self._recent.get(name, 0) > ticket for name in names)
+            if changed or ticket < self._floor or monotonic() >= self.until:
+                return
+            while len(self._index) >= self._size:
+                self._drop(next(iter(self._index)))
+            tokens = [self._tokens.setdefault(name, [True]) for name in names[1:]]
+            entries[key] = data, tokens[0], tokens[1] if len(tokens) > 1 else _ALWAYS
+            self._index[names[0]] = entries, key
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget what depends on these keys of the server, because they changed."""
+        with self._lock:
+            for name in names:
+                self._now += 1
+                self._recent[name] = self._now
+                token = self._tokens.pop(name, None)
+                if token is not None:
+                    token[0] = False
+                self._drop(name)
+            if len(self._recent) > _REMEMBERED:
+                self._recent.clear()
+                self._floor = self._now
+
+    def flush(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self.until = -inf
+            for entries, _ in self._index.values():
+                entries.clear()
+            for token in self._tokens.values():
+                token[0] = False
+            self._index.clear()
+            self._tokens.clear()
+            self._recent.clear()
+            self._now += 1
+            self._floor = self._now
+
+    def close(self) -> None:
+        """End all threads and forget everything; the next read starts them again."""
+        with self._lock:
+            watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.ended.set()
+            watch.join()
+        self.flush()
+
+    def heard(self) -> None:
+        """Believe what is near for a while, if all servers have given a sign of life."""
+        with self._lock:
+            listeners = list(self._listeners.values())
+            if listeners:
+                self.until = min(listener.heard for listener in listeners) + _BELIEVED
+
+    def follow(self) -> bool:
+        """Listen to the servers that there are now; say whether it is done for all of them."""
+        places = self._find()
+        with self._lock:
+            known = self._listeners
+            lost = [place for place, each in known.items() if not each.is_alive()]
+            gone = [place for place in known if place not in places]
+            for place in {*lost, *gone}:
+                known.pop(place).ended.set()
+            new = places - known.keys()
+            if new or gone or lost:
+                self.flush()
+            for place in new:
+                known[place] = _Listener(self, place, self._connect)
+                known[place].start()
+        return not lost
+
+    def leave(self) -> None:
+        """Listen to nobody any more."""
+        with self._lock:
+            listeners, self._listeners = list(self._listeners.values()), {}
+        for listener in listeners:
+            listener.ended.set()
+        for listener in listeners:
+            listener.join()
+
+    def _drop(self, name: str) -> None:
+        found = self._index.pop(name, None)
+        if found is not None:
+            found[0].pop(found[1], None)
+
+
+class _Watch(threading.Thread):
+    """Sees to it that there is a listener for every server."""
+
+    def __init__(self, table: NearTable) -> None:
+        super().__init__(name="cachu-redis-near-watch", daemon=True)
+        self._table = table
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        pause = _SHORTEST
+        while not self.ended.wait(pause):
+            try:
+                quiet = self._table.follow()
+            except Exception as error:
+                # Whoever uses the server is told; the near cache is off meanwhile.
+                logging.getLogger("cachu").debug("The near cache finds no server: %s", error)
+                quiet = False
+            pause = _BEAT / 2 if quiet else min(2 * pause, _BEAT)
+        self._table.leave()
+
+
+class _Listener(threading.Thread):
+    """Listens to one server."""
+
+    def __init__(
+        self, table: NearTable, place: Address, connect: Callable[[str, int], Any]
+    ) -> None:
+        super().__init__(name="cachu-redis-near", daemon=True)
+        self._table = table
+        self._place = place
+        self._connect = connect
+        self.ended = threading.Event()
+        self.heard: float = -inf
+
+    def run(self) -> None:
+        connection: Any = None
+        try:
+            connection = self._connect(*self._place)
+            self._begin(connection)
+            self._listen(connection)
+        except Exception as error:
+            logging.getLogger("cachu").debug("The near cache lost its listener: %s", error)
+        finally:
+            self.heard = -inf
+            self._table.flush()
+            if connection is not None:
+                connection.disconnect()
+
+    def _begin(self, connection: Any) -> None:
+        def ask(*command: Any) -> Any:
+            connection.send_command(*command)
+            return connection.read_response(disable_decoding=True)
+
+        connection.health_check_interval = 0
+        number = ask("CLIENT", "ID")
+        prefixes = ("PREFIX", f"{PREFIX}e:", "PREFIX", f"{PREFIX}g:")
+        ask("CLIENT", "TRACKING", "ON", "REDIRECT", number, "BCAST", *prefixes)
+        ask("SUBSCRIBE", "__redis__:invalidate")
+        self._table.flush()
+        self.heard = monotonic()
+        self._table.heard()
+
+    def _listen(self, connection: Any) -> None:
+        due, answered = monotonic() + _BEAT, True
+        while not self.ended.is_set():
+            if connection.can_read(timeout=min(0.1, max(0.0, due - monotonic()))):
+                message = connection.read_response(disable_decoding=True)
+                if message[0] == b"message":
+                    self._told(message[2])
+                else:
+                    answered = True
+                self.heard = monotonic()
+                self._table.heard()
+            if monotonic() >= due:
+                if not answered:
+                    raise ConnectionError("The server gives no sign of life")
+                connection.send_command("PING")
+                due, answered = monotonic() + _BEAT, False
+
+    def _told(self, names: list[bytes] | None) -> None:
+        if names is None:  # the server was flushed
+            self._table.flush()
+        else:
+            self._table.forget([name.decode("utf-8", "replace") for name in names])
+
+
+class NearRegion:
+    """What is near of one region.
+
+    Args:
+        table: Where it is counted.
+    """
+
+    __slots__ = ("entries", "table")
+
+    def __init__(self, table: NearTable) -> None:
+        self.table = table
+        self.entries: Entries = {}
+
+    def find(self, key: str) -> bytes | None:
+        """Return the data under *key* if it is near."""
+        found = self.entries.get(key)
+        if found is None or not found[1][0] or not found[2][0] or monotonic() >= self.table.until:
+            return None
+        return found[0]

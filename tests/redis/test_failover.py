@@ -1,0 +1,130 @@
+"""A master dies, or gives slots away: no error, no wrong value, and it is used again afterwards."""
+
+import pytest
+from servers import stations
+from servers.clusters import Cluster, slot
+from servers.processes import wait_for
+from servers.sentinels import Sentinels
+
+from cachu.testing.suite.colours import wait_until
+
+KEYS = 100
+
+
+@pytest.fixture
+def cluster(engine):
+    made = Cluster(engine, masters=3, replicas=1)
+    yield made.start()
+    made.stop()
+
+
+@pytest.fixture
+def trio(engine):
+    made = Sentinels(engine)
+    yield made.start()
+    made.stop()
+
+
+def is_hit_again(f, x):
+    """Tell whether the second of two calls is answered from the cache."""
+    f(x)
+    runs = f.runs
+    f(x)
+    return f.runs == runs
+
+
+def test_sentinel_names_another_master(connect, trio, engine):
+    options = stations.options(trio)
+    colour = connect(options.pop("redis_url"), **options)
+    f = colour.cached()
+    assert [f(x) for x in range(KEYS)] == [[x, x + 1] for x in range(KEYS)]
+    before = trio.master.port
+    trio.fail_over()
+    new = trio.master
+    assert new.port != before
+    reads = new.commands()["mget"]
+    wait_until(lambda: f(1)[0] == 1 and new.commands()["mget"] > reads)
+    wait_until(lambda: is_hit_again(f, KEYS))
+    assert f.info().currsize >= 1
+
+
+def test_a_master_under_sentinels_is_killed(connect, trio):
+    options = stations.options(trio)
+    colour = connect(options.pop("redis_url"), **options)
+    f = colour.cached()
+    f(1)
+    before = trio.master
+    before.kill()
+    assert [f(x)[0] for x in range(KEYS)] == list(range(KEYS))
+    wait_for(lambda: trio.master is not before, "another master")
+    wait_until(lambda: is_hit_again(f, 1))
+    assert [f(x)[0] for x in range(KEYS)] == list(range(KEYS))
+
+
+def test_a_master_of_a_cluster_is_killed(connect, cluster, caplog):
+    colour = connect(cluster.url, redis_cluster=True)
+    f = colour.cached(tag="users")
+    for x in range(KEYS):
+        f(x)
+    dead = cluster.nodes[1]
+    dead.kill()
+    assert [f(x)[0] for x in range(KEYS)] == list(range(KEYS))
+    replica = cluster.nodes[4]
+    wait_for(lambda: "role:master" in replica.send("INFO", "replication"), "its replica")
+    wait_until(lambda: all(is_hit_again(f, x) for x in range(KEYS)))
+    lines = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert len(lines) <= 2
+
+
+def test_one_dead_master_does_not_keep_the_others_from_being_used(connect, engine, clock):
+    """The breaker is each node's own: what lives on the others is hit all the while."""
+    cluster = Cluster(engine).start()
+    try:
+        colour = connect(cluster.url, redis_cluster=True)
+        f = colour.cached()
+        for x in range(KEYS):
+            f(x)
+        dead = cluster.nodes[2]
+        there = set(dead.send("KEYS", "cachu:e:*"))
+        for node in cluster.nodes[:2]:  # or the rest of the cluster stops too
+            node.send("CONFIG", "SET", "cluster-require-full-coverage", "no")
+        dead.kill()
+        for _ in range(3):
+            for x in range(KEYS):
+                assert f(x)[0] == x
+        runs = f.runs
+        for x in range(KEYS):
+            f(x)
+        assert f.runs - runs == len(there)
+    finally:
+        cluster.stop()
+
+
+def test_slots_move_while_they_are_used(connect, engine):
+    """ASK and MOVED: no error, nothing wrong, every entry is there afterwards."""
+    cluster = stations.station(f"{engine.name}-cluster")
+    colour = connect(cluster.url, redis_cluster=True)
+    f = colour.cached(tag="users")
+    for x in range(KEYS):
+        f(x)
+    slots = {slot(f"{{{bucket}}}") for bucket in range(64)}
+    moved = [each for each in sorted(slots) if cluster.owner(each) is cluster.nodes[0]][:6]
+    target = cluster.nodes[1]
+    for each in moved:
+        source = cluster.begin_moving(each, target)
+        assert [f(x)[0] for x in range(KEYS)] == list(range(KEYS))
+        for x in range(KEYS, KEYS + 10):
+            assert f(x)[0] == x
+        cluster.finish_moving(each, source, target)
+        assert [f(x)[0] for x in range(KEYS)] == list(range(KEYS))
+    runs = f.runs
+    assert [f(x)[0] for x in range(KEYS)] == list(range(KEYS))
+    assert f.runs == runs
+    assert f.info().currsize == KEYS + 10
+    assert colour.clears(KEYS + 10, tag="users")
+    for each in moved:
+        source = cluster.begin_moving(each, cluster.nodes[0])
+        cluster.finish_moving(each, source, cluster.nodes[0])
+    assert f(1)[0] == 1
+    assert f.runs == runs + 1
+    colour.clear()

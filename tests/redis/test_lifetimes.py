@@ -1,0 +1,181 @@
+"""Event loops that come and go, forks, threads, and the end of the process (C4)."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from servers.processes import wait_for
+
+import cachu
+from cachu.testing.suite.colours import Asynchronous, Plain
+
+
+@pytest.fixture
+def options(server):
+    return {"backend": "redis", "redis_url": server.url}
+
+
+def descriptors():
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+@pytest.fixture
+def plain(options):
+    made = Plain(options)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def many_loops(options):
+    """Every call has an event loop of its own."""
+    made = Asynchronous(options)
+    yield made
+    made.close()
+
+
+def test_loops_that_come_and_go_leave_nothing_open(many_loops, server):
+    f = many_loops.cached()
+    for _ in range(5):
+        f(1)
+    before = descriptors()
+    for _ in range(200):
+        assert f(1) == [1, 1]
+    assert descriptors() <= before + 3
+    wait_for(lambda: server.clients() <= 3, "connections to be closed")
+    assert f.info().faults == 0
+
+
+def test_loops_that_are_closed_with_no_farewell_leave_nothing_open(many_loops, server):
+    """What asyncio.run does, a loop that is merely closed does not."""
+    f = many_loops.cached()
+    f(1)
+
+    def in_a_bare_loop():
+        loop = asyncio.new_event_loop()
+        try:
+            return loop.run_until_complete(f.raw(1))
+        finally:
+            loop.close()
+
+    for _ in range(3):
+        in_a_bare_loop()
+    before = descriptors()
+    for _ in range(50):
+        assert in_a_bare_loop() == [1, 1]
+    assert descriptors() <= before + 3
+
+
+def test_several_loops_in_several_threads(many_loops):
+    f = many_loops.cached()
+
+    def twenty(number):
+        async def main():
+            return [await f.raw((number, x % 5)) for x in range(20)]
+
+        return asyncio.run(main())
+
+    with ThreadPoolExecutor(6) as pool:
+        for number, values in enumerate(pool.map(twenty, range(6))):
+            assert [value[0] for value in values] == [(number, x % 5) for x in range(20)]
+            assert values[:5] * 4 == values
+    assert f.runs == 30
+    assert f.info().faults == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_children_forked_after_use_have_connections_of_their_own(plain, many_loops):
+    f, g = plain.cached(), many_loops.cached()
+    for x in range(20):
+        f(x), g(x)
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if child == 0:
+            right = all(f(x) == g(x) == [x, x + 1] for x in range(20))
+            os._exit(0 if right and f.info().faults == g.info().faults == 0 else 1)
+        children.append(child)
+    for x in range(20):
+        assert f(x) == g(x) == [x, x + 1]
+    ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    assert ends == [0] * 4
+    assert (f.runs, g.runs, f.info().faults, g.info().faults) == (20, 20, 0, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_fork_inside_of_a_computation(options):
+    """The child has not the lease of its parent, and the parent keeps it."""
+    colour = Plain({**options, "redis_distributed": True})
+    children = []
+
+    def body(x):
+        if not children:
+            children.append(os.fork())
+            if children[0] == 0:
+                os._exit(0 if f(2) == 20 else 1)
+        return x * 10
+
+    f = colour.cached(body)
+    assert f(1) == 10
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+    assert (f(1), f(2), f.runs) == (10, 20, 1)
+    colour.close()
+
+
+def test_closing_closes_every_connection_and_ends_every_thread(options, server):
+    threads = set(threading.enumerate())
+    plain, asynchronous = Plain(options), Asynchronous(options)
+    f, g = plain.cached(), asynchronous.cached()
+    f(1), g(1), f.info(), asynchronous.together(g, 20)
+    assert server.clients() >= 1
+    asyncio.run(cachu.clear_async_backends())
+    cachu.clear_backends()
+    wait_for(lambda: server.clients() == 0, "connections to be closed")
+    wait_for(lambda: set(threading.enumerate()) <= threads, "threads to end")
+    assert (f(1), g(1)) == ([1, 1], [1, 1])
+    plain.close()
+
+
+@pytest.mark.parametrize("colour", ["sync", "async", "held"])
+def test_a_process_ends_without_being_asked_to_close(server, colour):
+    """Nothing hangs, nothing is complained about."""
+    body = {
+        "sync": "print(cachu.cache(lambda x: x, package=package, name='f')(1))",
+        "async": """
+@cachu.async_cache(package=package)
+async def f(x):
+    return x
+async def main():
+    print(await f(1))
+asyncio.run(main())
+""",
+        "held": """
+@cachu.async_cache(package=package)
+async def f(x):
+    return x
+loop = asyncio.new_event_loop()
+print(loop.run_until_complete(f(1)))
+loop.close()
+""",
+    }[colour]
+    start = f"""
+import asyncio
+import cachu
+package = "lifetimes"
+cachu.configure(package=package, backend="redis", redis_url={server.url!r}, redis_distributed=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", start + body],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")

@@ -1,0 +1,160 @@
+"""A table in this process in front of the server, which a listener keeps coherent."""
+
+import pytest
+from children import Child
+from servers import stations
+from servers.monitors import Monitor
+from servers.processes import wait_for
+
+NEAR = {"redis_near_cache": 1000}
+
+
+@pytest.fixture
+def near(kind, station):
+    made = kind({"backend": "redis", **stations.options(station), **NEAR})
+    yield made
+    made.close()
+
+
+def settle(f, station):
+    """Call until calls cost nothing any more: its listener is there, and the entry is near."""
+
+    def quiet():
+        before = station.commands()
+        for _ in range(5):
+            f(1)
+        return station.commands() == before
+
+    wait_for(quiet, "the near cache")
+
+
+def test_a_near_hit_asks_no_server(near, station):
+    f = near.cached(tag="users")
+    settle(f, station)
+    with Monitor(station.takers) as monitor:
+        for _ in range(100):
+            assert f(1) == [1, 1]
+    assert [name for name in monitor.sent if name != "ping"] == []
+    assert f.runs == 1
+    assert f.info().hits >= 100
+
+
+@pytest.mark.parametrize("change", ["clear", "clear_tag", "delete", "set"])
+def test_a_change_in_another_process_is_seen(near, station, change):
+    f = near.cached(name="f", tag="users")
+    settle(f, station)
+    source = """
+        @cachu.cache(package=package, name="f", tag="users")
+        def f(x):
+            return "never run"
+        change = hear()
+        if change == "clear":
+            cachu.cache_clear(package=package, backend="redis")
+        elif change == "clear_tag":
+            cachu.cache_clear(tag="users", package=package, backend="redis")
+        elif change == "delete":
+            f.invalidate(1)
+        else:
+            f.set("set", 1)
+        say("done")
+    """
+    with Child(near.package, stations.options(station), source) as child:
+        child.say(change)
+        assert child.hear() == ["done"]
+        child.end()
+    wait_for(lambda: f(1) == ("set" if change == "set" else [1, 2]), "the change to be seen")
+    settle(f, station)
+
+
+def test_ones_own_changes_are_seen_at_once(near, station):
+    f = near.cached(tag="users")
+    settle(f, station)
+    f.invalidate(1)
+    assert f(1) == [1, 2]
+    f.set("set", 1)
+    assert f(1) == "set"
+    near.clear(tag="users")
+    assert f(1) == [1, 3]
+    assert f(1, _overwrite_cache=True) == [1, 4]
+    assert f(1) == [1, 4]
+    near.clear()
+    assert f(1) == [1, 5]
+
+
+def listeners(node):
+    """The numbers of the connections that track keys."""
+    lines = [
+        dict(part.partition("=")[::2] for part in line.split())
+        for line in node.send("CLIENT", "LIST").splitlines()
+    ]
+    return [line["id"] for line in lines if "t" in line["flags"] or line.get("sub", "0") != "0"]
+
+
+def test_whatever_was_near_is_forgotten_with_its_listener(near, station):
+    """Nothing is told any more of changes: everything is asked for again, at once."""
+    f = near.cached()
+    settle(f, station)
+    for _ in range(3):
+        before = station.commands()["mget"]
+        for node in station.takers:
+            for number in listeners(node):
+                node.send("CLIENT", "KILL", "ID", number)
+
+        def asked(before=before):
+            f(1)
+            return station.commands()["mget"] > before
+
+        wait_for(asked, "the table to be emptied")
+        settle(f, station)
+    assert f.runs == 1
+
+
+def test_a_hung_server_is_not_believed_for_long(kind, server, caplog):
+    """A listener that says nothing is as good as none: 2.5 seconds later all is forgotten."""
+    near = kind({"backend": "redis", "redis_url": server.url, "redis_timeout": 0.1, **NEAR})
+    f = near.cached()
+    settle(f, server)
+    server.pause()
+    try:
+        wait_for(lambda: f(1) != [1, 1], "the table to be emptied")
+    finally:
+        server.resume()
+    wait_for(lambda: near.lift(f.raw(1)) and f.info().currsize == 1, "the server")
+    settle(f, server)
+    near.close()
+
+
+def test_a_near_entry_expires_with_the_far_one(near, station, clock):
+    f = near.cached(ttl=60)
+    settle(f, station)
+    clock.advance(61)
+    assert f(1) == [1, 2]
+
+
+def test_a_mutable_value_is_each_callers_own(near, station):
+    """V2: Redis round-trips, near or far."""
+    f = near.cached()
+    settle(f, station)
+    f(1).append("mine")
+    assert f(1) == [1, 1]
+
+
+def test_no_more_is_near_than_was_asked_for(kind, server):
+    near = kind({"backend": "redis", "redis_url": server.url, "redis_near_cache": 10})
+    f = near.cached()
+    settle(f, server)
+    for x in range(100):
+        f(x)
+    before = server.commands()["mget"]
+    for x in range(100):
+        f(x)
+    assert server.commands()["mget"] - before >= 90
+    near.close()
+
+
+def test_closing_ends_the_listener(kind, server):
+    near = kind({"backend": "redis", "redis_url": server.url, **NEAR})
+    f = near.cached()
+    settle(f, server)
+    near.leave()
+    wait_for(lambda: server.clients() == 0, "connections to be closed")

@@ -1,0 +1,120 @@
+"""What only a look at the server shows: how entries, generations and indexes live there."""
+
+from math import inf
+
+import pytest
+from servers.processes import wait_for
+
+import cachu
+
+
+@pytest.fixture
+def cached(connect, server):
+    """A tagged function, and the keys that the server has by their letter."""
+    colour = connect(server.url)
+    function = colour.cached(tag="users")
+    function(1)
+
+    def keys(letter):
+        return server.send("KEYS", f"cachu:{letter}:*")
+
+    return colour, function, keys
+
+
+def test_s8_what_is_left_expires(cached, server):
+    """S8: entries, generations, series, names and the registry; a clear leaves no index."""
+    colour, _, keys = cached
+    for letter in "egsnr":
+        assert keys(letter)
+        for key in keys(letter):
+            assert 0 < server.send("PTTL", key) < 2 * 400_000
+    assert colour.clears(1, tag="users")
+    assert (keys("s"), keys("n")) == ([], [])
+
+
+def test_what_never_expires_outlives_what_does(cached, server):
+    colour, function, keys = cached
+    backend = colour.get_backend()
+    backend.set("ever", 1, ttl=None, tag="users")
+    backend.set("soon", 1, ttl=1, tag="users")
+    function(2)
+    for key in keys("g"):
+        assert server.send("PTTL", key) == -1
+    wait_for(lambda: backend.get("soon", None) is None, "the end of an entry")
+    assert backend.get("ever") == 1
+
+
+def test_an_evicted_generation_clears(cached, server):
+    """Losing one never brings back what was cleared."""
+    _, function, keys = cached
+    for number, key in enumerate(sorted(keys("g")), 2):
+        assert server.send("DEL", key) == 1
+        assert function(1) == [1, number]
+        assert function.info().currsize == 1
+
+
+def test_d5_an_index_without_end_is_trimmed(connect, server):
+    """What expired is taken out of the index by later writes, a few at a time."""
+    colour = connect(server.url)
+    backend = colour.get_backend()
+    backend.set("f:0", 0)
+    (series,) = server.send("KEYS", "cachu:s:*")
+    for x in range(200):  # as of entries that expired long ago
+        server.send("ZADD", series, "1", f"stale {x}")
+    assert backend.count() == 1
+    for x in range(200):
+        backend.set(f"f:{x}", x)
+    assert server.send("ZCARD", series) == backend.count() == 200
+
+
+def test_d5_counts_are_exact_beyond_a_thousand(connect, server):
+    colour = connect(server.url)
+    f, backend = colour.cached(tag="users"), colour.get_backend()
+    for x in range(1500):
+        backend.set(f.key(x), x, tag="users")
+    assert f.info().currsize == 1500
+    for x in range(0, 1500, 3):
+        backend.delete(f.key(x))
+    assert f.info().currsize == 1000
+    assert colour.clears(1000, tag="users")
+    assert f.info().currsize == 0
+
+
+def test_a_lock_of_the_server_is_for_one_at_a_time(server):
+    """The lock provider: `lock="redis"` for any backend."""
+    cachu.configure(package="redis_locks", redis_url=server.url, lock="redis", redis_lease=0.5)
+    from cachu.regions import live
+    from cachu_redis.locks import RedisLocks
+
+    locks = RedisLocks(live("redis", "redis_locks", inf).region)
+    first, second = locks.mutex("key"), locks.mutex("key")
+    assert first.acquire(wait=False)
+    assert not second.acquire(wait=False)
+    assert locks.mutex("other").acquire(wait=False)
+    first.release()
+    assert second.acquire()
+    second.release()
+    with pytest.raises(RuntimeError, match="not held"):
+        second.release()
+    locks.servers.close()
+
+
+async def test_a_lock_of_the_server_keeps_tasks_apart(server):
+    import asyncio
+
+    from cachu.regions import live
+    from cachu_redis.locks import RedisLocks
+
+    cachu.configure(package="redis_locks", redis_url=server.url, lock="redis", redis_lease=0.5)
+    locks = RedisLocks(live("redis", "redis_locks", inf).region)
+    inside = []
+
+    async def enter(number):
+        async with locks.async_lock("key"):
+            inside.append(number)
+            assert len(inside) == 1
+            await asyncio.sleep(0)
+            inside.remove(number)
+
+    await asyncio.gather(*(enter(number) for number in range(20)))
+    await locks.servers.close_async()
