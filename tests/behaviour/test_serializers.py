@@ -143,3 +143,32 @@ def test_large_values(colour, serializer, size):
     f = colour.cached(lambda x: {"text": "é" * size}, serializer=serializer, name="f")
     assert f(1) == f(1) == {"text": "é" * size}
     assert f.runs == 1
+
+
+def _of_module(module):
+    """Make a serializer whose class is called as those of other modules are."""
+
+    class Digits:
+        def dumps(self, value):
+            return repr(value).encode()
+
+        def loads(self, data):
+            return int(data)
+
+    Digits.__module__, Digits.__qualname__ = module, "Digits"
+    return Digits()
+
+
+def test_v3_serializers_of_one_name_do_not_read_each_other(colour):
+    """V3: the id of a serializer of one's own is its module and class."""
+    f = colour.cached(lambda x: x, serializer=_of_module("one"), name="same")
+    g = colour.cached(lambda x: x, serializer=_of_module("two"), name="same")
+    assert f(10) == g(10) == 10
+    assert (f.runs, g.runs) == (1, 1)
+
+
+def test_c5_a_secret_key_may_be_any_text(colour):
+    cachu.configure(secret_key="\ud800", package=colour.package)
+    f = colour.cached()
+    assert f(1) == f(1)
+    assert f.runs == 1

@@ -138,11 +138,13 @@ class Maker:
 
         settings = self._region.config
         key = settings.secret_key
-        serializer, name = settings.serializer, type(settings.serializer).__qualname__
+        serializer, kind = settings.serializer, type(settings.serializer)
+        # Two classes of one name are not one serializer.
+        name = f"{kind.__module__}.{kind.__qualname__}"
         if isinstance(serializer, str):
             name = serializer
             serializer = plugins.make("cachu_make_value_serializer", name, self._region)  # type: ignore[assignment]
-        secret = key.encode() if isinstance(key, str) else key
+        secret = key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key
         codec = Codec(serializer, name, self._region.namespace, secret)  # type: ignore[arg-type]
         label = f"the {self._name} backend"
         locks = self._locks(method)
