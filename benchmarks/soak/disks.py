@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -190,6 +191,8 @@ def _become(uid: int, root: Path, elsewhere: Path) -> None:
         os.chown(folder, uid, uid)
     # What is imported late is imported now: it may be readable for root alone.
     stage.configure(elsewhere)
+    for name in ("copy", "inspect", "linecache", "traceback"):  # when something fails
+        import_module(name)
     _Subject().call(1)
     cachu.cache_clear(backend="file", package=PACKAGE)
     cachu.clear_backends()

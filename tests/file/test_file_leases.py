@@ -253,6 +253,48 @@ def test_s8_what_was_cleared_is_not_remembered_for_ever(shelf, monkeypatch):
     assert store.commit(after, b"x", 60) is True
 
 
+def test_a_lock_file_that_was_removed_fences_nobody_in(shelf, make):
+    """Old and new processes meet in one lock file again, before anything is changed."""
+    store = make()
+    before = store.begin("f:0")
+    (lock,) = shelf.files("*.lock")
+    lock.unlink()
+    other = shelf.process("""
+    store = made(root, package)
+    lease = store.begin("f:1")
+    say("begun")
+    sys.stdin.readline()
+    say(store.commit(lease, b"old", 60))
+    """)
+    assert other.stdout.readline() == "begun\n"
+    store.delete("f:1")
+    out, err = other.communicate("\n", timeout=30)
+    assert out == "False\n", err
+    assert store.commit(before, b"x", 60) is False
+
+
+def test_a_set_that_had_to_wait_overtakes_who_began_meanwhile(shelf, make, monkeypatch):
+    store, other = make(), shelf.plain()
+    store.store("f:1", b"old", -1)
+    computed, leases = KeyLocks.computed, []
+
+    def late(keys, key):
+        found = computed(keys, key)
+        if not leases:
+            leases.append(other.begin("f:1"))
+        return found
+
+    monkeypatch.setattr(KeyLocks, "computed", late)
+    store.store("f:1", b"set", 60)
+    assert other.commit(leases[0], b"computed", 60) is False
+    assert store.load("f:1") == b"set"
+    leases.clear()
+    store.store("f:1", b"old", -1)
+    leases.clear()
+    store.delete("f:1")
+    assert other.commit(leases[0], b"computed", 60) is False
+
+
 @pytest.mark.parametrize("change", ["clear", "store"])
 def test_what_happens_between_the_look_and_the_lock_is_seen(shelf, make, monkeypatch, change):
     store, other = make(), shelf.plain()

@@ -150,7 +150,20 @@ def test_keys_keep_their_function_however_long_they_are(shelf):
     """D5: `count(function=)` is exact, also where digests stand for what is long."""
     store = shelf.plain()
     long = "x" * 5000
-    functions = ["f", "f:g", long, f"{long}y", f"{long}:f", "\ud800", "", "f\x00"]
+    functions = [
+        "f",
+        "f:g",
+        "m" * 499,
+        "m" * 500,
+        "m" * 501,
+        "m" * 900,
+        long,
+        f"{long}y",
+        f"{long}:f",
+        "\ud800",
+        "",
+        "f\x00",
+    ]
     for number, function in enumerate(functions, 1):
         for argument in range(number):
             store.store(f"{function}:{argument}", b"short", 60)
@@ -225,6 +238,22 @@ def test_a_size_limit_evicts_what_expires_soonest(shelf, size):
     assert store.load("f:first to expire") is None
     assert store.load(f"f:{2 * limit // size - 1}") == data
     assert store.count() * size > limit / 2
+
+
+def test_a_size_limit_is_that_of_its_package(shelf):
+    """Another package that clears everything does not impose its own."""
+    store = shelf.plain()
+    for number in range(300):
+        store.store(f"f:{number}", b"x" * 1000, 60)
+    cachu.configure(package="file_tests_small", file_dir=shelf.root, file_size_limit=50_000)
+    assert cachu.cache_clear("no such tag", "file", package="*") == 0
+    other = "file_tests_small"
+    cachu.get_backend("file", package=other).set("own", 1)
+    assert cachu.cache_clear("no such tag", "file", package="*") == 0
+    assert store.engine.size_limit is None
+    for number in range(100):
+        store.store(f"g:{number}", b"x" * 1000, 60)
+    assert store.count() == 400
 
 
 def test_a_large_clear_gives_the_disk_back(shelf):

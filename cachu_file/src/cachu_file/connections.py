@@ -27,6 +27,7 @@ _SETTINGS: Final = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA journal_size_limit = 16777216",
 )
+_OURS: Final = (table.APPLICATION, table.SCHEMA)
 #: What SQLite puts beside a database.
 COMPANIONS: Final = ("-wal", "-shm")
 
@@ -147,12 +148,36 @@ def connect(
         OSError: If it cannot be made.
     """
     state = directory.check(name)
-    if state is None:
-        if not creates:
-            raise AbsentError
-        with setup():
-            state = directory.check(name) or _made(directory, name)
-    raw = sqlite3.connect(
+    if state is not None:
+        raw = _opened(directory, name, factory)
+        try:
+            if _marks(raw) != _OURS:
+                with setup():  # it may be in the making
+                    _check_marks(raw)
+            return _prepared(raw, state)
+        except BaseException:
+            raw.close()
+            raise
+    if not creates:
+        raise AbsentError
+    with setup():
+        state = directory.check(name) or _made(directory, name)
+        raw = _opened(directory, name, factory)
+        try:
+            if _marks(raw) == (0, 0) and not raw.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raw.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                raw.execute("PRAGMA journal_mode = WAL").fetchone()
+                raw.executescript(table.CREATE)
+            return _prepared(raw, state)
+        except BaseException:
+            raw.close()
+            raise
+
+
+def _opened(
+    directory: PrivateDirectory, name: str, factory: type[sqlite3.Connection]
+) -> sqlite3.Connection:
+    return sqlite3.connect(
         b"file:" + _quoted(os.path.join(directory.path, name)) + b"?mode=rw",
         uri=True,
         timeout=PATIENCE,
@@ -160,18 +185,15 @@ def connect(
         check_same_thread=False,
         factory=factory,
     )
-    try:
-        if _marks(raw) != (table.APPLICATION, table.SCHEMA):
-            _create(raw, creates=creates, setup=setup)
-        if raw.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-            raw.execute("PRAGMA journal_mode = WAL").fetchone()
-        for setting in _SETTINGS:
-            raw.execute(setting).fetchone()
-        raw.text_factory = Text
-        return Connection(raw, (state.st_dev, state.st_ino), _identity(raw))
-    except BaseException:
-        raw.close()
-        raise
+
+
+def _prepared(raw: sqlite3.Connection, state: os.stat_result) -> Connection:
+    if raw.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        raw.execute("PRAGMA journal_mode = WAL").fetchone()
+    for setting in _SETTINGS:
+        raw.execute(setting).fetchone()
+    raw.text_factory = Text
+    return Connection(raw, (state.st_dev, state.st_ino), _identity(raw))
 
 
 def _made(directory: PrivateDirectory, name: str) -> os.stat_result:
@@ -185,20 +207,10 @@ def _made(directory: PrivateDirectory, name: str) -> os.stat_result:
         os.close(descriptor)
 
 
-def _create(
-    raw: sqlite3.Connection, *, creates: bool, setup: Callable[[], AbstractContextManager[None]]
-) -> None:
-    with setup():
-        marks = _marks(raw)
-        if marks == (table.APPLICATION, table.SCHEMA):
-            return  # by another process, meanwhile
-        if marks != (0, 0) or raw.execute("SELECT 1 FROM sqlite_master").fetchone():
-            raise OtherSchemaError(f"it has the marks {marks}")
-        if not creates:
-            raise AbsentError
-        raw.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        raw.execute("PRAGMA journal_mode = WAL").fetchone()
-        raw.executescript(table.CREATE)
+def _check_marks(raw: sqlite3.Connection) -> None:
+    marks = _marks(raw)
+    if marks != _OURS:
+        raise OtherSchemaError(f"it has the marks {marks}")
 
 
 def _marks(raw: sqlite3.Connection) -> tuple[int, int]:

@@ -92,7 +92,7 @@ class Engine:
         self.couriers: object | None = None
         self._values_name = f"{name}-v{SCHEMA}.values"
         self._lock_name = f"{name}-v{SCHEMA}.lock"
-        self._lock_path = os.path.join(os.path.dirname(self.path), self._lock_name)
+        self._lock_path = os.path.join(root, own_name(), self._lock_name)
         self._setup = WriteTurns(self.ranges, SETTING_UP)
         self._files = RLock()
         self._directory: PrivateDirectory | None = None
@@ -294,6 +294,11 @@ class Engine:
             ) == self.ranges().inode
         except OSError:
             there = False
+        else:
+            if there and not database.st_size:
+                # Emptied. Others would take it for a new one, each with a log of its own.
+                self.heal(connection.inode, OtherSchemaError("it is empty"))
+                there = False
         if not there:
             self._forget_files(connection.generation)
             raise StaleConnectionError

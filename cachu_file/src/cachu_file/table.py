@@ -106,7 +106,7 @@ SWEEP: Final = "DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE expire
 FENCES: Final = "SELECT count(*), min(made) FROM fence"
 FORGET_FENCES: Final = "DELETE FROM fence"
 TRASH: Final = "SELECT file FROM trash LIMIT ?"
-TRASHED: Final = "DELETE FROM trash WHERE file = ?"
+TRASHED: Final = "DELETE FROM trash WHERE file = CAST(? AS TEXT)"
 FILES: Final = (
     "SELECT value FROM entry INDEXED BY entry_file WHERE typeof(value) = 'text'"
     " UNION ALL SELECT file FROM trash"
@@ -121,9 +121,8 @@ EVICT: Final = "DELETE FROM entry WHERE id = ?"
 _SEPARATOR: Final = b"\xff"
 _DIGESTED: Final = b"\xfe"
 _TAGGED: Final = b"\xfd"
-# Bytes above which a key, and then its function or the rest of it, is spelled by a digest.
-_LONG: Final = 1000
-_LONG_PART: Final = 500
+# Bytes above which a part of a key, and a whole tag, is spelled by a digest.
+_LONG: Final = 500
 
 
 class RegionKeys(NamedTuple):
@@ -160,7 +159,7 @@ class RegionKeys(NamedTuple):
         """Return where the keys of a function, or of the whole region, begin and end."""
         if function is None:
             return region_range(self.id)
-        first = self.id + _short(encoded(function), _LONG_PART) + _SEPARATOR
+        first = self.id + _short(encoded(function), _LONG) + _SEPARATOR
         return first, first + b"\xff"
 
 
@@ -196,8 +195,8 @@ def decoded(text: bytes) -> str:
 
 def _long_key(text: bytes) -> bytes:
     function, colon, rest = text.rpartition(b":")
-    rest = _short(rest, _LONG_PART)
-    return _short(function, _LONG_PART) + _SEPARATOR + rest if colon else rest
+    rest = _short(rest, _LONG)
+    return _short(function, _LONG) + _SEPARATOR + rest if colon else rest
 
 
 def _short(text: bytes, limit: int) -> bytes:

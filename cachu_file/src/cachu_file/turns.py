@@ -8,7 +8,7 @@ decides. So a writer that was stopped in the middle delays the others by no more
 
 from __future__ import annotations
 
-from _thread import RLock, get_ident
+from threading import RLock
 from typing import TYPE_CHECKING, Final
 
 from cachu_file.keylocks import WRITING
@@ -61,26 +61,19 @@ class Mutex:
     A signal may interrupt a thread between taking and leaving; the thread's next turn finds that.
     """
 
-    __slots__ = ("_lock", "_owner")
+    __slots__ = ("_lock",)
 
     def __init__(self) -> None:
         self._lock = RLock()
-        self._owner = 0
 
     def take(self, timeout: float) -> bool:
         """Take it, unless that lasts longer than *timeout* seconds."""
-        me = get_ident()
-        while self._owner == me:
-            self.leave()
-        if not (self._lock.acquire(blocking=False) or self._lock.acquire(timeout=timeout)):
-            return False
-        self._owner = me
-        return True
+        self.leave()
+        return self._lock.acquire(blocking=False) or self._lock.acquire(timeout=timeout)
 
     def leave(self) -> None:
-        """Let the next one have it."""
-        if self._owner == get_ident():
-            self._owner = 0
+        """Let the next one have it, if this thread has it."""
+        while self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
             self._lock.release()
 
 
