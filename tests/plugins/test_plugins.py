@@ -60,6 +60,8 @@ def test_a_plugin_that_is_known_but_not_installed(site: Path) -> None:
     assert isinstance(caught.value, ConfigurationError)
     assert isinstance(caught.value, LookupError)
     for name, command in plugins.KNOWN.items():
+        if name == "msgpack":
+            continue  # ships with the core, and needs a package that is there in the tests
         with pytest.raises(UnknownPluginError) as caught:
             plugins.ensure(name)
         assert str(caught.value).endswith(command)

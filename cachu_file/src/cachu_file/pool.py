@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
     from cachu_file.connections import Connection
 
-# How many connections may wait, and how many there may be. A closed one leaves a descriptor until
-# all are closed: SQLite must not close a file on which this process has locks.
-_IDLE: Final = 8
-_MOST: Final = 12
+# How many connections there may be. None is closed just because it waits: a closed one leaves a
+# descriptor until all are closed, for SQLite must not close a file on which this process has locks.
+_MOST: Final = 8
 # Seconds that a fork waits for an operation to end; then it goes on without.
 _FORK_PATIENCE: Final = 10.0
 # Seconds that a thread waits for one of them to be given back; then it opens another.
@@ -70,11 +69,14 @@ class Pool:
             return self.idle.pop()
         except IndexError:
             pass
-        return self._waited_for() or self._opened(creates)
-
-    def _waited_for(self) -> Connection | None:
-        """Return a connection that is given back, or None if there may be another one."""
         deadline = time.monotonic() + _PATIENCE
+        while True:
+            found = self._waited_for(deadline) or self._opened(creates, deadline)
+            if found is not None:
+                return found
+
+    def _waited_for(self, deadline: float) -> Connection | None:
+        """Return a connection that is given back, or None if there may be another one."""
         while len(self._open) >= _MOST and time.monotonic() < deadline:
             time.sleep(_LOOK)
             try:
@@ -83,8 +85,10 @@ class Pool:
                 continue
         return None
 
-    def _opened(self, creates: bool) -> Connection:
+    def _opened(self, creates: bool, deadline: float) -> Connection | None:
         with self.lock:
+            if len(self._open) >= _MOST and time.monotonic() < deadline:
+                return None  # others were faster
             connection = self._connect(creates)
             connection.generation = self.generation
             self._open.add(connection)
@@ -92,7 +96,7 @@ class Pool:
 
     def give_back(self, connection: Connection) -> None:
         """Let others use a connection."""
-        if connection.generation == self.generation and len(self.idle) < _IDLE:
+        if connection.generation == self.generation and len(self.idle) < _MOST:
             self.idle.append(connection)
             if connection.generation != self.generation:
                 self.drain()  # it was renewed in between

@@ -8,8 +8,8 @@
 
 Every different engine that is found is tested, or only those that CACHU_TEST_REDIS_ONLY names
 (`valkey`, `redis-7.0`); each alone, as a Cluster and under Sentinels, or only as
-CACHU_TEST_REDIS_TOPOLOGIES says (`standalone,cluster,sentinel`). None at all is a failure, unless CACHU_TEST_REDIS=off says that there is
-to be none.
+CACHU_TEST_REDIS_TOPOLOGIES says (`standalone,cluster,sentinel`). None at all is a failure, unless
+CACHU_TEST_REDIS=off says that there is to be none.
 """
 
 from __future__ import annotations

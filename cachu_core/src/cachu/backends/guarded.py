@@ -6,7 +6,7 @@ stood in for.
 
 from __future__ import annotations
 
-from cachu.backends import AsyncBackend, Backend
+from cachu.backends import AsyncBackend, Backend, Capability
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ class GuardedBackend(Backend):
         self._backend = backend
         self._reads = guard.reads
         self._writes = guard.writes
-        self.capabilities = backend.capabilities
-        self.ttl = backend.ttl
+        self.capabilities: Capability = backend.capabilities
+        self.ttl: float = backend.ttl
 
     def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:
         return self._reads.run(self._backend.load, key, tag)
@@ -117,8 +117,8 @@ class AsyncGuardedBackend(AsyncBackend):
         self._backend = backend
         self._reads = guard.reads
         self._writes = guard.writes
-        self.capabilities = backend.capabilities
-        self.ttl = backend.ttl
+        self.capabilities: Capability = backend.capabilities
+        self.ttl: float = backend.ttl
 
     async def load(self, key: str, tag: str | None = None) -> CacheEntry | NoValue:
         return await self._reads.run_async(self._backend.load, key, tag)

@@ -113,7 +113,7 @@ class Creation:
         return turn.passed
 
     def settle(self, entry: CacheEntry | NoValue) -> None:
-        """Take note of what the backend kept: nothing, if the result cannot be turned into bytes."""
+        """Take note of what the backend kept: nothing of what cannot be turned into bytes."""
         if entry is NO_VALUE and not self.past:
             self._refused = self._refused or self._kept is not NO_VALUE
 
