@@ -208,7 +208,7 @@ def test_a_debugger_steps_through_a_hit_and_a_miss() -> None:
         assert stepper.runcall(slow, 7) == 7
         seen.append(stepper.lines)
     sys.settrace(tracing)
-    miss, hit = seen
+    miss, hit = ([line for line in lines if line[0] != bdb.__file__] for lines in seen)
     assert all(line for _, line in hit)
     assert {name.partition(" ")[0] for name, _ in hit} == {"<cachu"}
     assert hit[-1][1] == "return value"

@@ -68,11 +68,11 @@ class Connection:
     find: Callable[..., sqlite3.Cursor]
 
     def __init__(self, raw: sqlite3.Connection, inode: Inode, identity: int) -> None:
-        self.raw = raw
+        self.raw: sqlite3.Connection = raw
         self.execute = raw.execute
         self.find = raw.cursor().execute
-        self.inode = inode
-        self.identity = identity
+        self.inode: Inode = inode
+        self.identity: int = identity
         self.generation: int = 0
         self.check_at: float = 0.0
         self.patience: float = PATIENCE

@@ -66,8 +66,8 @@ class Carrier(sqlite3.Connection):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.busy = RLock()
-        self.closed = False
+        self.busy: RLock = RLock()
+        self.closed: bool = False
 
     def execute(self, sql: str, *values: Any) -> Any:
         """Run a statement, or an errand."""

@@ -49,7 +49,7 @@ class SharedCache:
         self._threads = threading.local()
         self._anchor: sqlite3.Connection | None = None
         self.users = 0
-        self.connections = 0
+        self.connections: int = 0
 
     def used(self) -> Any:
         """Return the cache, to be used in this thread until the thread ends."""

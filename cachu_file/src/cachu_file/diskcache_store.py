@@ -52,7 +52,7 @@ class DiskcacheStore(Store):
         ConfigurationError: If diskcache is not installed, or the directory cannot be used.
     """
 
-    capabilities = (
+    capabilities: Capability = (
         Capability.CLEAR
         | Capability.TAGS
         | Capability.COUNT

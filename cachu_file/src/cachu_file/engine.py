@@ -78,9 +78,9 @@ class Engine:
         self.database: str = name + SUFFIX
         self.path: str = os.path.join(root, own_name(), self.database)
         self.size_limit: int | None = None
-        self.pool = Pool(self.connect)
-        self.turns = WriteTurns(self.ranges)
-        self.keys = KeyLocks(self.ranges)
+        self.pool: Pool = Pool(self.connect)
+        self.turns: WriteTurns = WriteTurns(self.ranges)
+        self.keys: KeyLocks = KeyLocks(self.ranges)
         self.writes: int = 0
         self.written: int = 0
         self.sweep_at: float = 0.0

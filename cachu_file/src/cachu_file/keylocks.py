@@ -41,7 +41,7 @@ class Holding:
 
     def __init__(self, locks: KeyLocks, ranges: Ranges, locked: tuple[int, ...]) -> None:
         self._locks: KeyLocks | None = locks
-        self.ranges = ranges
+        self.ranges: Ranges = ranges
         self._bytes = locked
 
     def release(self) -> None:

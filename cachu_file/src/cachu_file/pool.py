@@ -51,8 +51,8 @@ class Pool:
 
     def __init__(self, connect: Callable[[bool], Connection]) -> None:
         self.idle: deque[Connection] = deque()
-        self.generation = 0
-        self.lock = RLock()
+        self.generation: int = 0
+        self.lock: RLock = RLock()
         self.followers: list[Callable[[], None]] = []
         self.heirs: list[Callable[[], None]] = []
         # Not `lock`: a fork has that, and waits for those who are here.

@@ -105,7 +105,7 @@ class Ranges:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         state = os.fstat(descriptor)
-        self.inode = (state.st_dev, state.st_ino)
+        self.inode: tuple[int, int] = (state.st_dev, state.st_ino)
         _all.add(self)
 
     @property

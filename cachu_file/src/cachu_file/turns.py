@@ -39,7 +39,7 @@ class WriteTurns:
     def __init__(self, ranges: Callable[[], Ranges], byte: int = WRITING) -> None:
         self.ranges = ranges
         self.byte = byte
-        self.mutex = Mutex()
+        self.mutex: Mutex = Mutex()
 
     def take(self, connection: Connection | None = None) -> Turn:
         """Return a turn, to be used in a `with` statement, which waits for it, but not for ever.

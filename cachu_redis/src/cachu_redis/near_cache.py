@@ -270,7 +270,7 @@ class NearRegion:
     __slots__ = ("entries", "table")
 
     def __init__(self, table: NearTable) -> None:
-        self.table = table
+        self.table: NearTable = table
         self.entries: Entries = {}
 
     def find(self, key: str) -> bytes | None:

@@ -62,9 +62,9 @@ class Claim:
     __slots__ = ("bucket", "digest", "renewal", "stamp", "tag", "token")
 
     def __init__(self, bucket: Bucket, digest: str, tag: str) -> None:
-        self.bucket = bucket
-        self.digest = digest
-        self.tag = tag
+        self.bucket: Bucket = bucket
+        self.digest: str = digest
+        self.tag: str = tag
         self.token: bytes | None = None
         self.stamp: bytes = b""
         self.renewal: Any = None

@@ -31,8 +31,8 @@ class Renewal:
     __slots__ = ("due", "every", "renew")
 
     def __init__(self, renew: Callable[[], object], every: float) -> None:
-        self.renew = renew
-        self.every = every
+        self.renew: Callable[[], object] = renew
+        self.every: float = every
         self.due: float = monotonic() + every
 
 

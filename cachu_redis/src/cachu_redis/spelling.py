@@ -48,7 +48,7 @@ class Bucket:
     __slots__ = ("entry", "lock", "names", "number", "region", "series", "tag", "wake")
 
     def __init__(self, number: int, region: str) -> None:
-        self.number = number
+        self.number: int = number
         self.entry: str = f"{PREFIX}e:{{{number}}}:"
         self.lock: str = f"{PREFIX}l:{{{number}}}:"
         self.wake: str = f"{PREFIX}w:{{{number}}}:"
