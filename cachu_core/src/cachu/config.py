@@ -172,8 +172,8 @@ def configure(
         secret_key: Signs what is stored, by default nothing does.
         key_serializer: `"digest"` (the default), `"text"`, a plugin's name, or a callable that
             makes a string of the arguments.
-        serializer: `"pickle"` (the default), `"json"`, a plugin's name, or an object with `dumps`
-            and `loads`.
+        serializer: `"pickle"` (the default), `"json"`, `"msgpack"` (an extra), `"pickle-signed"`, a
+            plugin's name, or an object with `dumps` and `loads`.
         lock: The name of a lock provider, or an object with `mutex`, for plain functions, and
             `async_lock`, for coroutine functions; by default the backend's own.
         lock_timeout: Seconds, or a `timedelta`, that a caller waits for another's computation
