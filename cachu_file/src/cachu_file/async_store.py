@@ -38,8 +38,14 @@ class AsyncFileStore(RegionStore, AsyncStore):
 
     async def load(self, key: str, tag: str | None = None) -> bytes | None:
         """Return the data under *key*, or None."""
+        held = self.near.find(key)
+        if held is not None:
+            return held
+        spelled = self._spell(key)
         try:
-            return await self._couriers.run(operations.load, False, False, self._spell(key))
+            return await self._couriers.run(
+                operations.load_near, False, False, spelled, self.near, key
+            )
         except AbsentError:
             return None
 

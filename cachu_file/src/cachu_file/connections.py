@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from cachu_file import table
 from cachu_file.errors import AbsentError, OtherSchemaError
+from cachu_file.wal_index import index_of, kept_open
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachu_file.directory import PrivateDirectory
+    from cachu_file.wal_index import WalIndex
 
     Inode = tuple[int, int]
 
@@ -26,6 +28,7 @@ _SETTINGS: Final = (
     "PRAGMA mmap_size = 0",  # a file that is cut under us must not kill the process
     "PRAGMA trusted_schema = OFF",
     "PRAGMA journal_size_limit = 16777216",
+    "PRAGMA wal_autocheckpoint = 3000",  # pages: each one waits for the disk, and cuts no log short
 )
 _OURS: Final = (table.APPLICATION, table.SCHEMA)
 #: What SQLite puts beside a database.
@@ -45,8 +48,10 @@ class Connection:
         raw: The connection itself, in autocommit mode.
         execute: Runs a statement, on a cursor of its own.
         find: Runs a statement on the one cursor that is kept for reading.
+        header: What changes with every commit of anybody, if that can be seen.
         inode: Of the database file.
         identity: A number that tells this database from all that were there before it.
+        index: The WAL index, if it can be seen.
         generation: Of the pool that it belongs to.
         check_at: When to look next whether the file is still there, on the monotonic clock.
         patience: Seconds that an operation waits for others.
@@ -58,7 +63,9 @@ class Connection:
         "execute",
         "find",
         "generation",
+        "header",
         "identity",
+        "index",
         "inode",
         "patience",
         "raw",
@@ -67,10 +74,14 @@ class Connection:
     execute: Callable[..., sqlite3.Cursor]
     find: Callable[..., sqlite3.Cursor]
 
-    def __init__(self, raw: sqlite3.Connection, inode: Inode, identity: int) -> None:
+    def __init__(
+        self, raw: sqlite3.Connection, inode: Inode, identity: int, index: WalIndex | None
+    ) -> None:
         self.raw: sqlite3.Connection = raw
         self.execute = raw.execute
         self.find = raw.cursor().execute
+        self.index: WalIndex | None = index
+        self.header: memoryview | None = None if index is None else index.header
         self.inode: Inode = inode
         self.identity: int = identity
         self.generation: int = 0
@@ -94,11 +105,15 @@ class Connection:
 
     def close(self) -> None:
         """Close it; closing twice is no error."""
-        self.raw.close()
+        index, self.index = self.index, None
+        if index is None:
+            self.raw.close()
+        else:
+            index.release(self.raw.close)
 
     def __del__(self) -> None:
         """Close what a thread lost that was interrupted."""
-        self.raw.close()
+        self.close()
 
 
 class Transaction:
@@ -147,53 +162,61 @@ def connect(
         sqlite3.Error: If it cannot be opened, or is damaged.
         OSError: If it cannot be made.
     """
-    state = directory.check(name)
-    if state is not None:
-        raw = _opened(directory, name, factory)
-        try:
-            if _marks(raw) != _OURS:
-                with setup():  # it may be in the making
-                    _check_marks(raw)
-            return _prepared(raw, state)
-        except BaseException:
-            raw.close()
-            raise
-    if not creates:
-        raise AbsentError
-    with setup():
-        state = directory.check(name) or _made(directory, name)
-        raw = _opened(directory, name, factory)
-        try:
-            if _marks(raw) == (0, 0) and not raw.execute("SELECT 1 FROM sqlite_master").fetchone():
-                raw.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                raw.execute("PRAGMA journal_mode = WAL").fetchone()
-                raw.executescript(table.CREATE)
-            return _prepared(raw, state)
-        except BaseException:
-            raw.close()
-            raise
+    with kept_open(os.path.join(directory.path, name)):
+        state = directory.check(name)
+        if state is not None:
+            return _opened(directory, name, state, factory, setup)
+        if not creates:
+            raise AbsentError
+        with setup():
+            state = directory.check(name) or _made(directory, name)
+            return _opened(directory, name, state, factory)
 
 
 def _opened(
-    directory: PrivateDirectory, name: str, factory: type[sqlite3.Connection]
-) -> sqlite3.Connection:
+    directory: PrivateDirectory,
+    name: str,
+    state: os.stat_result,
+    factory: type[sqlite3.Connection],
+    setup: Callable[[], AbstractContextManager[None]] | None = None,
+) -> Connection:
+    """Open a file that is there; without *setup*, it is our turn to make a database of it."""
+    path = os.path.join(directory.path, name)
+    raw = _raw(path, factory)
+    try:
+        if setup is None:
+            _set_up(raw)
+        elif _marks(raw) != _OURS:
+            with setup():  # it may be in the making
+                _check_marks(raw)
+        if raw.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            raw.execute("PRAGMA journal_mode = WAL").fetchone()
+        for setting in _SETTINGS:
+            raw.execute(setting).fetchone()
+        raw.text_factory = Text
+        identity = _identity(raw)
+        return Connection(raw, (state.st_dev, state.st_ino), identity, index_of(path))
+    except BaseException:
+        raw.close()
+        raise
+
+
+def _set_up(raw: sqlite3.Connection) -> None:
+    if _marks(raw) == (0, 0) and not raw.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raw.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        raw.execute("PRAGMA journal_mode = WAL").fetchone()
+        raw.executescript(table.CREATE)
+
+
+def _raw(path: str, factory: type[sqlite3.Connection]) -> sqlite3.Connection:
     return sqlite3.connect(
-        b"file:" + _quoted(os.path.join(directory.path, name)) + b"?mode=rw",
+        b"file:" + _quoted(path) + b"?mode=rw",
         uri=True,
         timeout=PATIENCE,
         isolation_level=None,
         check_same_thread=False,
         factory=factory,
     )
-
-
-def _prepared(raw: sqlite3.Connection, state: os.stat_result) -> Connection:
-    if raw.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        raw.execute("PRAGMA journal_mode = WAL").fetchone()
-    for setting in _SETTINGS:
-        raw.execute(setting).fetchone()
-    raw.text_factory = Text
-    return Connection(raw, (state.st_dev, state.st_ino), _identity(raw))
 
 
 def _made(directory: PrivateDirectory, name: str) -> os.stat_result:

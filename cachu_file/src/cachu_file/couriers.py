@@ -169,7 +169,6 @@ class Courier:
     async def carry(
         self,
         work: Callable[Concatenate[Engine, Connection, P], R],
-        writes: bool,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
@@ -183,7 +182,7 @@ class Courier:
             # Those who were queued behind others have waited already.
             waited = time.monotonic() - asked
             connection.be_patient(PATIENCE if waited < _SOON else max(0.0, PATIENCE - waited))
-            return self._engine.attempt(connection, work, writes, *args, **kwargs)
+            return self._engine.attempt(connection, work, *args, **kwargs)
 
         try:
             return await self._sent(run)
@@ -293,7 +292,15 @@ class Couriers:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Do some work; see `Engine.run`."""
+        """Do some work; see `Engine.run`.
+
+        Args:
+            work: A function of the engine, a connection and further arguments.
+            creates: Whether to make the database if there is none.
+            writes: Whether the work changes something, and may have to wait for other writers.
+            *args: The further arguments.
+            **kwargs: Likewise.
+        """
         last: BaseException | None = None
         for _ in range(_ATTEMPTS):
             loop = asyncio.get_running_loop()
@@ -301,7 +308,7 @@ class Couriers:
             try:
                 if courier is None or courier.loop() is not loop or not courier.serves:
                     courier = await self._courier(loop, writes, creates)
-                return await courier.carry(work, writes, *args, **kwargs)
+                return await courier.carry(work, *args, **kwargs)
             except StaleConnectionError as error:
                 last = error.__cause__
         raise last or sqlite3.OperationalError("the database is replaced all the time")

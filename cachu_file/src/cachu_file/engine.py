@@ -23,6 +23,7 @@ from cachu_file.connections import COMPANIONS, Connection, connect, undo
 from cachu_file.directory import PrivateDirectory, own_name
 from cachu_file.errors import AbsentError, OtherSchemaError, StaleConnectionError
 from cachu_file.keylocks import SETTING_UP, KeyLocks
+from cachu_file.near import Near
 from cachu_file.pool import Pool
 from cachu_file.ranges import Ranges
 from cachu_file.table import SCHEMA
@@ -58,6 +59,7 @@ class Engine:
         name: The name of the database, without its suffix.
         size_limit: Bytes that it may take, or None.
         pool: The connections that threads share.
+        near: What was read lately.
         turns: Of those who write.
         keys: Who computes what.
         writes: How many writes there were since the last upkeep.
@@ -79,6 +81,7 @@ class Engine:
         self.path: str = os.path.join(root, own_name(), self.database)
         self.size_limit: int | None = None
         self.pool: Pool = Pool(self.connect)
+        self.near: Near = Near(self.pool)
         self.turns: WriteTurns = WriteTurns(self.ranges)
         self.keys: KeyLocks = KeyLocks(self.ranges)
         self.writes: int = 0
@@ -113,7 +116,6 @@ class Engine:
         self,
         work: Callable[Concatenate[Engine, Connection, P], R],
         creates: bool,
-        writes: bool,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
@@ -122,7 +124,6 @@ class Engine:
         Args:
             work: A function of this engine, a connection and further arguments.
             creates: Whether to make the database if there is none.
-            writes: Whether the work changes something.
             *args: The further arguments.
             **kwargs: Likewise.
 
@@ -136,7 +137,7 @@ class Engine:
             try:
                 connection = self.pool.borrow(creates)
                 try:
-                    return self.attempt(connection, work, writes, *args, **kwargs)
+                    return self.attempt(connection, work, *args, **kwargs)
                 finally:
                     self.pool.give_back(connection)
             except StaleConnectionError as error:
@@ -147,7 +148,6 @@ class Engine:
         self,
         connection: Connection,
         work: Callable[Concatenate[Engine, Connection, P], R],
-        writes: bool,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
@@ -158,8 +158,8 @@ class Engine:
         """
         if connection.generation != self.pool.generation:
             raise StaleConnectionError
-        if writes or time.monotonic() > connection.check_at:
-            self._check(connection)
+        if time.monotonic() > connection.check_at:
+            self.check(connection)
         try:
             return work(self, connection, *args, **kwargs)
         except BaseException as error:
@@ -230,6 +230,32 @@ class Engine:
         with self._setup.take():
             yield
 
+    def check(self, connection: Connection) -> None:
+        """Notice that the database was removed or replaced under a live process.
+
+        Raises:
+            StaleConnectionError: If it was.
+        """
+        connection.check_at = time.monotonic() + _CHECK
+        try:
+            database = os.stat(self.path, follow_symlinks=False)
+            lock = os.stat(self._lock_path, follow_symlinks=False)
+            there = (database.st_dev, database.st_ino) == connection.inode and (
+                lock.st_dev,
+                lock.st_ino,
+            ) == self.ranges().inode
+        except OSError:
+            there = False
+        else:
+            if there and not database.st_size:
+                # Emptied. Others would take it for a new one, each with a log of its own.
+                self.heal(connection.inode, OtherSchemaError("it is empty"))
+                there = False
+        if not there:
+            self._forget_files(connection.generation)
+            raise StaleConnectionError
+        self.near.until = connection.check_at
+
     def heal(self, inode: Inode, error: BaseException) -> None:
         """Remove a damaged database, unless somebody did so already.
 
@@ -281,27 +307,6 @@ class Engine:
             if self._ranges is None and (creates or found.check(self.database)):
                 self._ranges = Ranges(found.open_or_create(self._lock_name))
             return found
-
-    def _check(self, connection: Connection) -> None:
-        """Notice that the database was removed or replaced under a live process."""
-        connection.check_at = time.monotonic() + _CHECK
-        try:
-            database = os.stat(self.path, follow_symlinks=False)
-            lock = os.stat(self._lock_path, follow_symlinks=False)
-            there = (database.st_dev, database.st_ino) == connection.inode and (
-                lock.st_dev,
-                lock.st_ino,
-            ) == self.ranges().inode
-        except OSError:
-            there = False
-        else:
-            if there and not database.st_size:
-                # Emptied. Others would take it for a new one, each with a log of its own.
-                self.heal(connection.inode, OtherSchemaError("it is empty"))
-                there = False
-        if not there:
-            self._forget_files(connection.generation)
-            raise StaleConnectionError
 
     def _forget_files(self, generation: int) -> None:
         with self._files:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cachu_file.connections import Connection
     from cachu_file.engine import Engine
     from cachu_file.leases import Claim
+    from cachu_file.near import NearRegion
     from cachu_file.table import RegionKeys
 
 # Seconds after which a region that is in use says so again.
@@ -65,6 +66,17 @@ def load(engine: Engine, connection: Connection, key: bytes) -> bytes | None:
     return None
 
 
+def load_near(
+    engine: Engine, connection: Connection, key: bytes, near: NearRegion, name: str
+) -> bytes | None:
+    """Return the data of a key, and keep it near under its *name*."""
+    mark = near.mark(connection)
+    data = load(engine, connection, key)
+    if data is None or mark is None:
+        return data
+    return near.keep(name, data, mark, connection)
+
+
 def load_many(engine: Engine, connection: Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
     """Return the data of those keys that have any."""
     found: dict[bytes, bytes] = {}
@@ -102,6 +114,7 @@ def begin(
     Returns:
         The data of the key if there is any that counts.
     """
+    engine.check(connection)
     since, data = _look(engine, connection, region, key, tag)
     while force or data is None:
         holding = engine.keys.take(key, since)
@@ -127,6 +140,7 @@ def begin(
 
 def store(engine: Engine, connection: Connection, region: RegionKeys, entry: Entry) -> None:
     """Keep an entry, and fence off who computes it."""
+    engine.check(connection)
     if len(entry.data) > values.LARGE:
         _put_large(engine, connection, region, entry)
     else:
@@ -138,6 +152,7 @@ def commit(
     engine: Engine, connection: Connection, region: RegionKeys, entry: Entry, claim: Claim
 ) -> bool:
     """Keep an entry unless it was overtaken."""
+    engine.check(connection)
     if claim.identity != connection.identity or not claim.holds(engine.ranges()):
         return False
     if len(entry.data) > values.LARGE:
@@ -165,6 +180,7 @@ def delete(engine: Engine, connection: Connection, key: bytes) -> bool:
                     removed += _delete(connection, key)
         return removed
 
+    engine.check(connection)
     removed = _insist(engine, connection, remove)
     upkeep.after_write(engine, connection)
     return removed != 0
@@ -185,6 +201,7 @@ def clear(engine: Engine, connection: Connection, region: RegionKeys, tag: bytes
                 more = _clear_some(connection, region, tag, newest)
         return fresh
 
+    engine.check(connection)
     removed = _insist(engine, connection, remove)
     upkeep.after_clear(engine, connection)
     return removed
@@ -201,7 +218,7 @@ def count(
     bounds = region.function_range(function)
     now = time.time()
     if tag is None:
-        (number,) = connection.fetch(table.COUNT, (*bounds, now, *bounds))
+        (number,) = connection.fetch(table.COUNT, (*bounds, now, now, *bounds))
     else:
         (number,) = connection.fetch(table.COUNT_TAG, (tag, now, *bounds))
     return int(number)
@@ -262,27 +279,30 @@ def _put(
 ) -> bool:
     """Write a row; with a claim only if it was not overtaken, else fencing off who has one."""
     now = time.time()
-    row = (entry.key, entry.tag, now + entry.ttl, value)
+    expires = now + entry.ttl
+    row = (entry.key, entry.tag, expires, expires, value)
     try:
         with engine.turns.take(connection):
             if engine.noted.get((connection.identity, region.id), 0.0) < time.monotonic():
                 _note(engine, connection, region)
             if claim is not None:
                 fences = (entry.key, region.id, entry.tag, claim.since)
-                return connection.execute(table.COMMIT, row + fences).rowcount > 0
-            computed = engine.keys.computed(entry.key)
-            if not computed:
-                connection.execute(table.STORE, row)
-                # Somebody may have begun while that waited for others to write.
-                computed = engine.keys.computed(entry.key)
-            if computed:
+                return _write(connection, table.COMMIT, row + fences)
+            _write(connection, table.STORE, row)
+            if engine.keys.computed(entry.key):
+                # Again, for whoever computes it may have stored that meanwhile.
                 with Transaction(connection):
-                    connection.execute(table.STORE, row)
+                    _write(connection, table.STORE, row)
                     connection.execute(table.RAISE_FENCE, (entry.key, now))
     except (sqlite3.OperationalError, OSError) as error:
         _put_nothing(engine, connection, entry.key, error)
         raise
     return True
+
+
+def _write(connection: Connection, statements: tuple[str, ...], row: tuple[Any, ...]) -> bool:
+    """Write a row by the first statement that does; say whether one did."""
+    return any(connection.execute(statement, row).rowcount > 0 for statement in statements)
 
 
 def _put_large(

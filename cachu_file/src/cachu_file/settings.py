@@ -18,10 +18,13 @@ class FileSettings(Settings):
             home directory.
         file_size_limit: Bytes that the entries of one package may take, or None for no limit. Those
             that would expire soonest are evicted.
+        file_near_cache: Bytes that each process may use to keep what it has read of one package
+            lately, 0 for none. It is used for as long as nobody, in any process, writes anything.
     """
 
     file_dir: str | Path = "/tmp"  # noqa: S108 - cachu makes a private directory there
     file_size_limit: int | None = None
+    file_near_cache: int = 8 << 20
 
     def check(self) -> None:
         """Refuse what could not work at first use either."""
@@ -30,6 +33,10 @@ class FileSettings(Settings):
             raise ValueError(
                 f"file_size_limit is a number of bytes above 0, or None for no limit; "
                 f"got {self.file_size_limit}"
+            )
+        if self.file_near_cache < 0:
+            raise ValueError(
+                f"file_near_cache is a number of bytes, or 0 for none; got {self.file_near_cache}"
             )
 
 

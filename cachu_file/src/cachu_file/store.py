@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from cachu.backends import RegionName
     from cachu.regions import Region
+    from cachu_file.near import NearRegion
 
 CAPABILITIES: Final = (
     Capability.CLEAR
@@ -44,6 +45,7 @@ class RegionStore:
 
     Attributes:
         engine: The database of the package.
+        near: What was read of the region lately.
         region: How keys and tags of the region are spelled.
     """
 
@@ -53,6 +55,8 @@ class RegionStore:
         self.engine: Engine = Engine.of(root, file_name(region.namespace.partition(":")[0]))
         if settings.package == region.package:  # else it is to be cleared by another package
             self.engine.size_limit = settings.file_size_limit
+            self.engine.near.limit = settings.file_near_cache
+        self.near: NearRegion = self.engine.near.region()
         self.region: table.RegionKeys = table.region_keys(
             region.namespace, region.shared_package, region.key_prefix, region.ttl
         )
@@ -75,7 +79,7 @@ class RegionStore:
         for name in sorted(name for name in names if name.endswith(SUFFIX)):
             engine = Engine.of(self.engine.root, name.removesuffix(SUFFIX))
             try:
-                found += engine.run(operations.regions, False, False)
+                found += engine.run(operations.regions, False)
             except AbsentError:
                 continue  # it is being made
             finally:
@@ -99,9 +103,13 @@ class FileStore(RegionStore, Store):
         self._idle = self.engine.pool.idle
         self._pool = self.engine.pool
         self._spell = self.region.key
+        self._near = self.near.find
 
     def load(self, key: str, tag: str | None = None) -> bytes | None:
         """Return the data under *key*, or None."""
+        held = self._near(key)
+        if held is not None:
+            return held
         spelled = self._spell(key)
         try:
             connection = self._idle.pop()
@@ -111,12 +119,13 @@ class FileStore(RegionStore, Store):
             # The short way, for what is in the database itself: nothing but the query.
             try:
                 if monotonic() < connection.check_at:
+                    mark = self.near.mark(connection)
                     row = connection.find(table.FIND, (spelled,)).fetchone()
                     if row is None:
                         return None
                     data: bytes = row[0]
                     if type(data) is bytes:
-                        return data
+                        return data if mark is None else self.near.keep(key, data, mark, connection)
             except sqlite3.Error:
                 pass  # the long way repairs it, or raises it again
             finally:
@@ -124,26 +133,26 @@ class FileStore(RegionStore, Store):
                 if connection.generation != self._pool.generation:
                     self._pool.drain()  # it was renewed meanwhile
         try:
-            return self.engine.run(operations.load, False, False, spelled)
+            return self.engine.run(operations.load_near, False, spelled, self.near, key)
         except AbsentError:
             return None
 
     def store(self, key: str, data: bytes, ttl: float, tag: str = "") -> None:
         """Keep *data* under *key*."""
         entry = self.entry(key, data, ttl, tag)
-        self.engine.run(operations.store, True, True, self.region, entry)
+        self.engine.run(operations.store, True, self.region, entry)
 
     def delete(self, key: str) -> bool:
         """Forget the data under *key*, and say whether it was there."""
         try:
-            return self.engine.run(operations.delete, False, True, self._spell(key))
+            return self.engine.run(operations.delete, False, self._spell(key))
         except AbsentError:
             return False
 
     def clear(self, tag: str | None = None) -> int:
         """Forget all data of the region, or that with *tag*; say how much was fresh."""
         try:
-            return self.engine.run(operations.clear, False, True, self.region, self.tag(tag))
+            return self.engine.run(operations.clear, False, self.region, self.tag(tag))
         except AbsentError:
             return 0
 
@@ -151,7 +160,7 @@ class FileStore(RegionStore, Store):
         """Count what is fresh."""
         bounds = self.region, self.tag(tag), function
         try:
-            return self.engine.run(operations.count, False, False, *bounds)
+            return self.engine.run(operations.count, False, *bounds)
         except AbsentError:
             return 0
 
@@ -163,7 +172,7 @@ class FileStore(RegionStore, Store):
         """Return what there is under each of *keys*."""
         spelled = {self._spell(key): key for key in keys}
         try:
-            found = self.engine.run(operations.load_many, False, False, list(spelled))
+            found = self.engine.run(operations.load_many, False, list(spelled))
         except AbsentError:
             return {}
         return {spelled[key]: data for key, data in found.items()}
@@ -178,7 +187,7 @@ class FileStore(RegionStore, Store):
         try:
             while True:
                 data = self.engine.run(
-                    operations.begin, True, True, self.region, spelled, kind, claim, force
+                    operations.begin, True, self.region, spelled, kind, claim, force
                 )
                 if data is not None:
                     return data
@@ -197,7 +206,7 @@ class FileStore(RegionStore, Store):
             return False
         entry = self.entry(lease.key, data, ttl, tag)
         try:
-            return self.engine.run(operations.commit, True, True, self.region, entry, claim)
+            return self.engine.run(operations.commit, True, self.region, entry, claim)
         finally:
             claim.release()
 
@@ -215,7 +224,7 @@ class FileStore(RegionStore, Store):
             How many there were.
         """
         try:
-            return self.engine.run(upkeep.sweep, False, True, grace)
+            return self.engine.run(upkeep.sweep, False, grace)
         except AbsentError:
             return 0
 

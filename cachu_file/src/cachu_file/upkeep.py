@@ -65,8 +65,10 @@ def after_clear(engine: Engine, connection: Connection) -> None:
 
 def tidy(engine: Engine, connection: Connection) -> None:
     """Sweep what is stale, evict what is too much, and give pages back."""
+    now = time.time()
     with engine.turns.take(connection):
-        connection.execute(table.SWEEP, (time.time(), _ENTRIES))
+        connection.execute(table.SWEEP, (now, _ENTRIES, now))
+        connection.execute(table.POSTPONE, (now, _ENTRIES))
     if engine.size_limit is not None:
         evict(engine, connection, engine.size_limit)
     empty_trash(engine, connection)
@@ -87,7 +89,10 @@ def evict(engine: Engine, connection: Connection, limit: int) -> None:
     while surplus > 0:
         with engine.turns.take(connection), Transaction(connection):
             rows = connection.execute(table.SOONEST, (_ENTRIES,)).fetchall()
-            for row, value in rows:
+            for row, lives_longer, value in rows:
+                if lives_longer:
+                    connection.execute(table.POSTPONE_ONE, (row,))
+                    continue
                 connection.execute(table.EVICT, (row,))
                 surplus -= values.size_of(value)
                 if surplus <= 0:

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 
 from cachu.backends import Capability
 from cachu.errors import CapabilityError
+from cachu.serializers.envelope import Held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from cachu.backends import RegionName
 
-__all__ = ["AsyncStore", "Lease", "Store"]
+__all__ = ["AsyncStore", "Held", "Lease", "Store"]
 
 
 class Lease:
@@ -64,7 +65,9 @@ class Store(ABC):
         """Return the data under *key*, or None.
 
         Stale data may be returned, its age is checked by cachu. *tag* is the tag that the data
-        was stored with if the caller knows it, else None; it never changes the answer.
+        was stored with if the caller knows it, else None; it never changes the answer. A store
+        that keeps data at hand may return it as `Held`, the same object each time: what is in it is
+        verified only once.
         """
 
     @abstractmethod

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from cachu.serializers import Serializer
 
+    # When an entry was made, until when it is fresh, and its value as the serializer wrote it.
+    Verified = tuple[float, float, Any]
+
 _MAGIC: Final = b"\xc5\xcc"
 _VERSION: Final = 1
 _KIND: Final = _MAGIC + bytes((_VERSION,))
@@ -45,6 +48,16 @@ _LARGE: Final = 4096
 
 class OtherSerializerError(SerializationError):
     """An entry is whole, but for those who use another serializer."""
+
+
+class Held(bytes):
+    """Bytes that a store keeps at hand, to return them again for as long as they are current.
+
+    Attributes:
+        verified: What is in them, once that was verified; it need not be done again.
+    """
+
+    verified: Verified | None = None
 
 
 class Codec:
@@ -105,6 +118,24 @@ class Codec:
             SerializationError: If it is damaged, foreign, of another version, serializer, key or
                 region, not signed with our secret key, or of a class that is not there any more.
         """
+        if type(data) is Held:
+            verified = data.verified
+            if verified is None:
+                verified = data.verified = self._verified(key, data)
+        else:
+            verified = self._verified(key, data)
+        made, deadline, payload = verified
+        now = time.time()
+        if now >= deadline or made > now + _SKEW:
+            return NO_VALUE
+        try:
+            return CacheEntry(self._loads(payload), made)
+        except Exception as error:
+            message = f"its value cannot be read back: {type(error).__name__}: {error}"
+            raise SerializationError(message) from error
+
+    def _verified(self, key: str, data: bytes) -> Verified:
+        """Return what is in *data*, verified but not decoded."""
         if not data.startswith(self._head):
             raise self._refusal(key, data)
         try:
@@ -128,14 +159,7 @@ class Codec:
             whole = compare_digest(_sign(self._signer, name, body), check)
         if not whole:
             raise SerializationError("its checksum or signature does not match")
-        now = time.time()
-        if now >= deadline or made > now + _SKEW:
-            return NO_VALUE
-        try:
-            return CacheEntry(self._loads(payload), made)
-        except Exception as error:
-            message = f"its value cannot be read back: {type(error).__name__}: {error}"
-            raise SerializationError(message) from error
+        return made, deadline, payload
 
     def _check(self, key: bytes, times: bytes, payload: bytes) -> bytes:
         if self._signer is None:

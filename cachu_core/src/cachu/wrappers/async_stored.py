@@ -29,7 +29,7 @@ class AsyncStoredCalls(StoredCalls):
         if switches.suspended and switches.is_disabled():
             return await self._run(*args, **(kwargs or {}))
         region = self.region
-        name = self._spell(args, kwargs)
+        name = self._key(key, args, kwargs)
         backend = region.async_serving
         if backend is None:
             backend = region.async_guarded
@@ -141,7 +141,7 @@ class AsyncStoredCalls(StoredCalls):
         self, key: Hashable, args: Args, kwargs: Kwargs
     ) -> CacheEntry | NoValue:
         """Return the entry of a call if there is one that may be used; counts nothing."""
-        name = self._spell(args, kwargs)
+        name = self._key(key, args, kwargs)
         try:
             entry = await self.region.async_guarded.load(name, self._policy.tag)
         except BackendError as error:
@@ -153,7 +153,7 @@ class AsyncStoredCalls(StoredCalls):
         self, key: Hashable, args: Args, kwargs: Kwargs, value: Any
     ) -> None:
         """Keep *value* as what the call returns."""
-        name = self._spell(args, kwargs)
+        name = self._key(key, args, kwargs)
         entry = CacheEntry(value, time.time())
         async with self.region.turns.setting(name, self._timeout):
             try:
@@ -167,7 +167,7 @@ class AsyncStoredCalls(StoredCalls):
         self, key: Hashable, args: Args, kwargs: Kwargs
     ) -> bool:
         """Forget the entry of a call and say whether there was one; raises as `StoredCalls`."""
-        name = self._spell(args, kwargs)
+        name = self._key(key, args, kwargs)
         async with self.region.turns.deleting(name, self._timeout):
             return await self.region.async_guarded.delete(name)
 

@@ -12,6 +12,7 @@ from cachu import switches
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.errors import BackendError, BrokenPluginError, CapabilityError
 from cachu.wrappers.creation import Creation, LedFlight
+from cachu.wrappers.known_keys import KnownKeys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class StoredCalls:
         self._run = callee.function
         self._counters = callee.counters
         self._policy = callee.policy
-        self._spell = callee.spelling.key
+        self._key = KnownKeys(callee).key
         self._timeout = callee.lock_timeout
         self._fail_open = region.region.config.fail_open
         # Whether every fresh entry will do.
@@ -51,7 +52,7 @@ class StoredCalls:
         if switches.suspended and switches.is_disabled():
             return self._run(*args, **(kwargs or {}))
         region = self.region
-        name = self._spell(args, kwargs)
+        name = self._key(key, args, kwargs)
         backend = region.serving
         if backend is None:
             backend = region.guarded
@@ -162,7 +163,7 @@ class StoredCalls:
 
     def peek(self, key: Hashable, args: Args, kwargs: Kwargs) -> CacheEntry | NoValue:
         """Return the entry of a call if there is one that may be used; counts nothing."""
-        name = self._spell(args, kwargs)
+        name = self._key(key, args, kwargs)
         try:
             entry = self.region.guarded.load(name, self._policy.tag)
         except BackendError as error:
@@ -172,7 +173,7 @@ class StoredCalls:
 
     def put(self, key: Hashable, args: Args, kwargs: Kwargs, value: Any) -> None:
         """Keep *value* as what the call returns."""
-        name = self._spell(args, kwargs)
+        name = self._key(key, args, kwargs)
         entry = CacheEntry(value, time.time())
         with self.region.turns.setting(name, self._timeout):
             try:
@@ -186,7 +187,7 @@ class StoredCalls:
         Raises:
             BackendError: If that failed; nobody is to believe that it is gone.
         """
-        name = self._spell(args, kwargs)
+        name = self._key(key, args, kwargs)
         with self.region.turns.deleting(name, self._timeout):
             return self.region.guarded.delete(name)
 
