@@ -74,8 +74,10 @@ class Flight:
         """Wake everybody who waits; they look again, and one of them may lead the next flight."""
         self.landed = True
         # A waiter adds itself before it looks at `landed`, so that none is left behind.
+        if self.wakers is None:
+            return
         with _guard:
-            wakers = list(self.wakers or ())
+            wakers = list(self.wakers)
         for wake in wakers:
             wake()
 

@@ -48,7 +48,7 @@ class Connection:
         raw: The connection itself, in autocommit mode.
         execute: Runs a statement, on a cursor of its own.
         find: Runs a statement on the one cursor that is kept for reading.
-        header: What changes with every commit of anybody, if that can be seen.
+        header: The header of the WAL index, if that can be seen.
         inode: Of the database file.
         identity: A number that tells this database from all that were there before it.
         index: The WAL index, if it can be seen.
@@ -87,6 +87,10 @@ class Connection:
         self.generation: int = 0
         self.check_at: float = 0.0
         self.patience: float = PATIENCE
+
+    def mark(self) -> bytes | None:
+        """Return what changes with every commit of anybody; None if that cannot be seen."""
+        return None if self.header is None else self.header.tobytes()
 
     def fetch(self, sql: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...]:
         """Run a statement that returns one row."""

@@ -230,20 +230,22 @@ class Engine:
         with self._setup.take():
             yield
 
-    def check(self, connection: Connection) -> None:
+    def check(self, connection: Connection, *, briefly: bool = False) -> None:
         """Notice that the database was removed or replaced under a live process.
+
+        Args:
+            connection: The connection that is about to be used.
+            briefly: Whether to leave the lock file to the next of the looks that are due.
 
         Raises:
             StaleConnectionError: If it was.
         """
-        connection.check_at = time.monotonic() + _CHECK
         try:
             database = os.stat(self.path, follow_symlinks=False)
-            lock = os.stat(self._lock_path, follow_symlinks=False)
-            there = (database.st_dev, database.st_ino) == connection.inode and (
-                lock.st_dev,
-                lock.st_ino,
-            ) == self.ranges().inode
+            there = (database.st_dev, database.st_ino) == connection.inode
+            if not briefly and there:
+                lock = os.stat(self._lock_path, follow_symlinks=False)
+                there = (lock.st_dev, lock.st_ino) == self.ranges().inode
         except OSError:
             there = False
         else:
@@ -254,7 +256,8 @@ class Engine:
         if not there:
             self._forget_files(connection.generation)
             raise StaleConnectionError
-        self.near.until = connection.check_at
+        if not briefly:
+            connection.check_at = self.near.until = time.monotonic() + _CHECK
 
     def heal(self, inode: Inode, error: BaseException) -> None:
         """Remove a damaged database, unless somebody did so already.

@@ -12,6 +12,7 @@ from __future__ import annotations
 from _thread import allocate_lock
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
+from zlib import crc32
 
 from cachu_file.ranges import SPAN
 
@@ -25,9 +26,10 @@ WRITING: Final = 0
 SETTING_UP: Final = 1
 SWEEPING: Final = 2
 _FIRST: Final = 16
-_ROOM: Final = SPAN - _FIRST
-# Text has no such byte: what follows is none of the key's.
-_COMPUTED: Final = b"\xfccomputed"
+# Half of the file is for those who compute a key alone, half for all who compute it.
+_ROOM: Final = SPAN // 2 - _FIRST
+# Of two keys with one checksum the one is fenced off with the other, which does no harm.
+_COMPUTED: Final = _FIRST + _ROOM
 
 
 class Holding:
@@ -79,7 +81,7 @@ class KeyLocks:
                 return None
             locked: tuple[int, ...] = (first,)
             if since is not None:
-                second = _place(key, _COMPUTED)
+                second = _COMPUTED + crc32(key) % _ROOM
                 beside = self._held.get((ranges, second), 0)
                 if not beside and not ranges.take(second, shared=True):
                     ranges.free(first)  # a platform without shared locks
@@ -101,9 +103,11 @@ class KeyLocks:
 
     def computed(self, key: bytes) -> bool:
         """Tell whether anybody computes a key."""
-        place = _place(key, _COMPUTED)
+        place = _COMPUTED + crc32(key) % _ROOM
+        ranges = self._ranges()
+        if not self._held:
+            return ranges.taken_elsewhere(place)
         with self._guard:
-            ranges = self._ranges()
             return (ranges, place) in self._held or ranges.taken_elsewhere(place)
 
     def after_fork(self) -> None:

@@ -71,7 +71,7 @@ class NearRegion:
         self._near = near
         self._pool = near.pool
         self._found: dict[str, tuple[Held, bytes, memoryview, int]] = {}
-        self._seen = b""
+        self._seen: bytes | None = None
 
     def find(self, key: str) -> Held | None:
         """Return the data under *key* if it was kept and is current."""
@@ -96,10 +96,7 @@ class NearRegion:
         Returns:
             None if it is not worth to keep it: somebody has written since the last time.
         """
-        header = connection.header
-        if header is None:
-            return None
-        mark = header.tobytes()
+        mark = connection.mark()
         if mark == self._seen:
             return mark
         self._seen = mark

@@ -114,7 +114,8 @@ def begin(
     Returns:
         The data of the key if there is any that counts.
     """
-    engine.check(connection)
+    engine.check(connection, briefly=True)
+    mark = connection.mark()
     since, data = _look(engine, connection, region, key, tag)
     while force or data is None:
         holding = engine.keys.take(key, since)
@@ -123,12 +124,15 @@ def begin(
                 return None
             with engine.turns.take(connection):
                 connection.execute(table.RAISE_FENCE, (key, time.time()))
+            mark = connection.mark()
             since, data = _look(engine, connection, region, key, tag)
             continue
         try:
-            # Whoever had it may have stored something, or have been fenced off, in between.
             before = since
-            since, data = _look(engine, connection, region, key, tag)
+            if mark is None or connection.mark() != mark:
+                # Whoever had it may have stored something, or have been fenced off, in between.
+                mark = connection.mark()
+                since, data = _look(engine, connection, region, key, tag)
             if since == before and (force or data is None):
                 claim.hold(holding, connection.identity, since)
                 return None
@@ -140,7 +144,7 @@ def begin(
 
 def store(engine: Engine, connection: Connection, region: RegionKeys, entry: Entry) -> None:
     """Keep an entry, and fence off who computes it."""
-    engine.check(connection)
+    engine.check(connection, briefly=True)
     if len(entry.data) > values.LARGE:
         _put_large(engine, connection, region, entry)
     else:
@@ -152,7 +156,7 @@ def commit(
     engine: Engine, connection: Connection, region: RegionKeys, entry: Entry, claim: Claim
 ) -> bool:
     """Keep an entry unless it was overtaken."""
-    engine.check(connection)
+    engine.check(connection, briefly=True)
     if claim.identity != connection.identity or not claim.holds(engine.ranges()):
         return False
     if len(entry.data) > values.LARGE:

@@ -8,7 +8,7 @@ decides. So a writer that was stopped in the middle delays the others by no more
 
 from __future__ import annotations
 
-from threading import RLock
+from _thread import RLock
 from typing import TYPE_CHECKING, Final
 
 from cachu_file.keylocks import WRITING
@@ -39,7 +39,9 @@ class WriteTurns:
     def __init__(self, ranges: Callable[[], Ranges], byte: int = WRITING) -> None:
         self.ranges = ranges
         self.byte = byte
-        self.mutex: Mutex = Mutex()
+        # It knows its owner: a signal may interrupt a thread between taking and leaving it, and the
+        # thread's next turn finds that.
+        self.mutex: RLock = RLock()
 
     def take(self, connection: Connection | None = None) -> Turn:
         """Return a turn, to be used in a `with` statement, which waits for it, but not for ever.
@@ -52,29 +54,7 @@ class WriteTurns:
 
     def after_fork(self) -> None:
         """Forget, in a child process, the threads of its parent."""
-        self.mutex = Mutex()
-
-
-class Mutex:
-    """A lock that knows its owner.
-
-    A signal may interrupt a thread between taking and leaving; the thread's next turn finds that.
-    """
-
-    __slots__ = ("_lock",)
-
-    def __init__(self) -> None:
-        self._lock = RLock()
-
-    def take(self, timeout: float) -> bool:
-        """Take it, unless that lasts longer than *timeout* seconds."""
-        self.leave()
-        return self._lock.acquire(blocking=False) or self._lock.acquire(timeout=timeout)
-
-    def leave(self) -> None:
-        """Let the next one have it, if this thread has it."""
-        while self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
-            self._lock.release()
+        self.mutex = RLock()
 
 
 class Turn:
@@ -90,23 +70,26 @@ class Turn:
 
     def __enter__(self) -> None:
         turns, connection = self._turns, self._connection
-        limit = _PATIENCE if connection is None else min(_PATIENCE, connection.patience)
         try:
-            self._mine = turns.mutex.take(limit)
+            limit = _PATIENCE if connection is None else min(_PATIENCE, connection.patience)
+            mutex = turns.mutex
+            self._mine = mutex.acquire(blocking=False) or mutex.acquire(timeout=limit)
             ranges = turns.ranges()
-            self._ranges = ranges if self._mine else None
-            if self._mine and not ranges.take(turns.byte):
-                patience = Patience(limit, _FIRST, _LONGEST)
-                while not ranges.take(turns.byte):
-                    if not patience.sleep():
-                        self._ranges = None
-                        break
-            if self._ranges is None and connection is not None:
+            if self._mine and (ranges.take(turns.byte) or self._waited(ranges, limit)):
+                self._ranges = ranges
+            elif connection is not None:
                 self._hasty = True
                 connection.wait_for(min(_AFTER_ALL, connection.patience))
         except BaseException:
             self.__exit__()
             raise
+
+    def _waited(self, ranges: Ranges, limit: float) -> bool:
+        patience = Patience(limit, _FIRST, _LONGEST)
+        while patience.sleep():
+            if ranges.take(self._turns.byte):
+                return True
+        return False
 
     def __exit__(self, *error: object) -> None:
         try:
@@ -116,4 +99,6 @@ class Turn:
             if self._ranges is not None and not self._ranges.closed:
                 self._ranges.free(self._turns.byte)
             if self._mine:
-                self._turns.mutex.leave()
+                mutex = self._turns.mutex
+                while mutex._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
+                    mutex.release()
