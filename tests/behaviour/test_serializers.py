@@ -8,6 +8,7 @@ import shelves
 
 import cachu
 from cachu.errors import ConfigurationError, PluginError
+from cachu.serializers import PickleSerializer
 
 CANNOT = [(1,), {1, 2}, {"a": (1,)}, [[(1,)]], b"x", bytearray(b"x"), 1j, {1: 2}, {("a",): 1}]
 
@@ -172,3 +173,18 @@ def test_c5_a_secret_key_may_be_any_text(colour):
     f = colour.cached()
     assert f(1) == f(1)
     assert f.runs == 1
+
+
+class Blob(bytes):
+    pass
+
+
+@pytest.mark.parametrize("size", [16 * 1024 - 1, 16 * 1024, 16 * 1024 + 1, 1 << 20])
+@pytest.mark.parametrize("kind", [bytes, bytearray, Blob])
+def test_v2_large_bytes_are_plain_pickles(kind, size):
+    """V2: which any pickle module reads, and which keep the type."""
+    value = kind(bytes(range(256)) * (size // 256 + 1))[:size]
+    value = kind(value)
+    data = PickleSerializer().dumps(value)
+    for found in (pickle.loads(data), PickleSerializer().loads(memoryview(data))):
+        assert (type(found), found) == (kind, value)
