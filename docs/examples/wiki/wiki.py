@@ -130,7 +130,7 @@ def stats() -> dict[str, dict[str, int]]:
 
 
 class HonourReload:
-    """Answers a request for which the browser wants no cache without one; other requests have it."""
+    """Answers a request for which the browser wants no cache without one, and no other request."""
 
     def __init__(self, application: WSGIApplication) -> None:
         self.application = application
