@@ -32,7 +32,7 @@ import cachu
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
     from werkzeug.wrappers import Response
 
@@ -44,13 +44,25 @@ INSERT OR IGNORE INTO pages VALUES
     ('Caching', '# Caching\n\nA page is rendered once and read often. Back to [[Home]].');
 """
 
-app = Flask(__name__, template_folder=".")
+
+class Wiki(Flask):
+    """Answers a request for which the browser wants no cache without one, and no other request."""
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if "no-cache" in environ.get("HTTP_CACHE_CONTROL", ""):
+            with cachu.disabled():
+                return super().wsgi_app(environ, start_response)
+        return super().wsgi_app(environ, start_response)
+
+
+app = Wiki(__name__, template_folder=".")
 
 
 def database() -> sqlite3.Connection:
     if "database" not in g:
         g.database = sqlite3.connect(app.config["DATABASE"])
-    return g.database
+    connection: sqlite3.Connection = g.database
+    return connection
 
 
 @app.teardown_appcontext
@@ -63,17 +75,18 @@ def close_database(_: BaseException | None) -> None:
 
 
 @cachu.cache(ttl=3600, tag="pages")
-def render(db: sqlite3.Connection, name: str) -> str | None:
+def render(db: sqlite3.Connection, name: str) -> str:
     """Return a page as HTML; links to pages that are yet to be written are marked."""
     row = db.execute("SELECT text FROM pages WHERE name = ?", [name]).fetchone()
     if row is None:
-        return None
+        return ""
     written = set(page_names(db))
 
     def link(match: re.Match[str]) -> str:
         return f'[{match[1]}](</{match[1]}> "{"" if match[1] in written else "not written yet"}")'
 
-    return MarkdownIt("commonmark", {"html": False}).render(LINK.sub(link, row[0]))
+    text = LINK.sub(link, row[0])
+    return str(MarkdownIt("commonmark", {"html": False}).render(text))
 
 
 @cachu.cache(ttl=3600, tag="index")
@@ -127,22 +140,6 @@ def save(name: str) -> Response:
 @app.get("/-/stats")
 def stats() -> dict[str, dict[str, int]]:
     return {f.__name__: f.info()._asdict() for f in (render, page_names, linked_from)}
-
-
-class HonourReload:
-    """Answers a request for which the browser wants no cache without one, and no other request."""
-
-    def __init__(self, application: WSGIApplication) -> None:
-        self.application = application
-
-    def __call__(self, environ: WSGIEnvironment, respond: StartResponse) -> Iterable[bytes]:
-        if "no-cache" in environ.get("HTTP_CACHE_CONTROL", ""):
-            with cachu.disabled():
-                return self.application(environ, respond)
-        return self.application(environ, respond)
-
-
-app.wsgi_app = HonourReload(app.wsgi_app)
 
 
 if __name__ == "__main__":
