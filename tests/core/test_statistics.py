@@ -53,6 +53,7 @@ def test_d5_hits_misses_and_size(colour: Colour) -> None:
     assert (info.hits, info.misses, info.currsize) == (3, 3, 3)
     assert info == colour.operation("cache_info")(f.cached)
     assert repr(info) == "CacheInfo(hits=3, misses=3, currsize=3)"
+    assert info._asdict() == {"hits": 3, "misses": 3, "currsize": 3, "faults": 0}
 
 
 @pytest.mark.parametrize("value", [1, (1,)], ids=["raw", "spelled"])

@@ -14,6 +14,7 @@ from cachu.entries import CacheInfo
 
 __all__ = ["AsyncDecorator", "Cached", "CachedMethod", "Decorator"]
 
+F_co = TypeVar("F_co", covariant=True)
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
@@ -22,6 +23,13 @@ R_co = TypeVar("R_co", covariant=True)
 S = TypeVar("S")
 T = TypeVar("T")
 V = TypeVar("V")
+
+
+class _Wrapper(Protocol[F_co]):
+    """What has a function: for mypy to look at the first parameter, it has to be a callable's."""
+
+    @property
+    def __wrapped__(self) -> F_co: ...
 
 
 class Cached(Protocol[P, R_co]):  # type: ignore[misc]
@@ -48,15 +56,27 @@ class Cached(Protocol[P, R_co]):  # type: ignore[misc]
     def __call__(self, *args: Any, _overwrite_cache: bool, **kwargs: Any) -> R_co: ...
     @overload  # under @classmethod, where type checkers do not bind the class
     def __call__(
-        self: Cached[Concatenate[type[S], Q], R], *args: Q.args, **kwargs: Q.kwargs
+        self: _Wrapper[Callable[Concatenate[type[Any], Q], R]], *args: Q.args, **kwargs: Q.kwargs
     ) -> R: ...
 
     @overload
     def __get__(self, instance: None, owner: type[Any], /) -> Cached[P, R_co]: ...
     @overload
     def __get__(
-        self: Cached[Concatenate[S, Q], R], instance: S, owner: type[Any] | None = None, /
-    ) -> CachedMethod[Q, R]: ...
+        self: _Wrapper[Callable[Concatenate[S, ...], object]],
+        instance: S,
+        owner: type[Any] | None = None,
+        /,
+    ) -> CachedMethod[P, R_co]: ...
+    @overload  # a class method, through an instance
+    def __get__(
+        self: _Wrapper[Callable[Concatenate[type[S], ...], object]],
+        instance: S,
+        owner: type[Any] | None = None,
+        /,
+    ) -> CachedMethod[P, R_co]: ...
+    @overload  # a static method, through an instance
+    def __get__(self, instance: object, owner: type[Any] | None = None, /) -> Cached[P, R_co]: ...
 
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """Return the key of a call, as `get_backend(...).get()` takes it."""
@@ -97,7 +117,11 @@ class Cached(Protocol[P, R_co]):  # type: ignore[misc]
 
 
 class CachedMethod(Protocol[P, R_co]):
-    """A cached method, bound to an instance; its twins are reached through the class."""
+    """A cached method, bound to an instance; its twins are reached through the class.
+
+    *P* are the function's own parameters, with the instance: taken off here, where they are used,
+    a method keeps its type variables.
+    """
 
     @property
     def __self__(self) -> object:
@@ -105,7 +129,9 @@ class CachedMethod(Protocol[P, R_co]):
         ...
 
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+    def __call__(
+        self: CachedMethod[Concatenate[Any, Q], R], *args: Q.args, **kwargs: Q.kwargs
+    ) -> R: ...
     @overload
     def __call__(self, *args: Any, _skip_cache: bool, **kwargs: Any) -> R_co: ...
     @overload

@@ -95,6 +95,10 @@ class CacheInfo:
         yield self.misses
         yield self.currsize
 
+    def _asdict(self) -> dict[str, int]:
+        """Return all attributes by name, for JSON; called as that of `functools.lru_cache` is."""
+        return {name: getattr(self, name) for name in ("hits", "misses", "currsize", "faults")}
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CacheInfo):
             return NotImplemented

@@ -58,7 +58,7 @@ class WalIndex:
         self._inode = inode
         self._descriptors: list[int] = []
         self._maps: list[mmap] = []
-        self.users = 0
+        self.users: int = 0
 
     def release(self, close: Callable[[], None]) -> None:
         """Close a connection by *close*, and then, if it was the last one, the file."""
