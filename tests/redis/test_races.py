@@ -12,7 +12,7 @@ CHANGES = 40
 @pytest.mark.parametrize("distributed", [True, False], ids=["distributed", "alone"])
 @pytest.mark.parametrize("change", ["clear", "clear_tag", "delete", "set"])
 def test_no_read_is_stale(station, tmp_path, change, distributed):
-    options = {**stations.options(station), "redis_distributed": distributed}
+    options = {**stations.patiently(station), "redis_distributed": distributed}
     writer = Plain({"backend": "redis", **options})
     f = writer.cached(name="truth", tag="users")
     how = {

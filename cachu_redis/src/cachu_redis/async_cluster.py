@@ -24,7 +24,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from cachu_redis.async_lines import AsyncLine
 from cachu_redis.cluster import BETWEEN, HOPS
 from cachu_redis.scripts import spelled_out
-from cachu_redis.topology import Topology
+from cachu_redis.topology import Topology, moves
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -116,8 +116,10 @@ class AsyncClusterLine:
         address = await self._owner(bucket)
         try:
             await self.node(address).wait(key, since, seconds)
-        except ResponseError:
-            await asyncio.sleep(BETWEEN)  # the bucket moves; whoever waits looks again
+        except ResponseError as error:
+            if not moves(error):
+                raise
+            await asyncio.sleep(BETWEEN)  # whoever waits looks again
         except (RedisConnectionError, RedisTimeoutError, OSError) as error:
             raise self._topology.failed(address, error) from error
 
@@ -139,10 +141,10 @@ class AsyncClusterLine:
         for line in list(self._lines.values()):
             await line.close()
 
-    def abandon(self) -> None:
-        """Close all connections of a loop that was closed itself."""
+    def abandon(self, *, forked: bool = False) -> None:
+        """Close all connections of a loop that was closed itself, or is our parent process's."""
         for line in self._lines.values():
-            line.abandon()
+            line.abandon(forked=forked)
 
     async def _ask_node(self, address: Address, commands: Sequence[Command]) -> list[Any]:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
@@ -17,7 +17,7 @@ from cachu_redis.servers import Servers
 from cachu_redis.spelling import REGISTRY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
 
     from cachu.backends import RegionName
     from cachu.regions import Region
@@ -41,7 +41,7 @@ class AsyncRedisStore(AsyncStore):
         self._servers.async_users.add(id(self))
         near = self._servers.near
         self._near = None if near is None else NearRegion(near)
-        self._renewing: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
 
     async def load(self, key: str, tag: str | None = None) -> bytes | None:
         """Return the data under *key*, or None."""
@@ -127,7 +127,13 @@ class AsyncRedisStore(AsyncStore):
         line = self._line().at(bucket.number)
         give_up = monotonic() + wait
         while True:
-            reply = await line.ask(*self._commands.begin(claim, force))
+            command = self._commands.begin(claim, force)
+            try:
+                reply = await line.ask(*command)
+            except asyncio.CancelledError:
+                if self._commands.exclusive:  # the server may hand out a lease all the same
+                    self._in_background(self._give_up(claim))
+                raise
             found = self._commands.begun(claim, reply)
             if isinstance(found, bytes):
                 return found
@@ -189,10 +195,19 @@ class AsyncRedisStore(AsyncStore):
         claim.renewal = loop.call_later(self._commands.lease / 3, self._renew_soon, claim)
 
     def _renew_soon(self, claim: Claim) -> None:
-        task = asyncio.get_running_loop().create_task(self._renew(claim))
-        self._renewing.add(task)
-        task.add_done_callback(self._renewing.discard)
+        self._in_background(self._renew(claim))
         self._renew_later(claim)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _give_up(self, claim: Claim) -> None:
+        try:
+            await self._line().at(claim.bucket.number).ask(*self._commands.abandon(claim))
+        except Exception as error:
+            logging.getLogger("cachu").debug("A lease could not be given up: %s", error)
 
     async def _renew(self, claim: Claim) -> None:
         try:

@@ -23,7 +23,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from cachu_redis.lines import Line
 from cachu_redis.scripts import spelled_out
-from cachu_redis.topology import Topology
+from cachu_redis.topology import Topology, moves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,8 +117,10 @@ class ClusterLine:
         address = self._owner(bucket)
         try:
             self.node(address).wait(key, since, seconds)
-        except ResponseError:
-            time.sleep(BETWEEN)  # the bucket moves; whoever waits looks again
+        except ResponseError as error:
+            if not moves(error):
+                raise
+            time.sleep(BETWEEN)  # whoever waits looks again
         except (RedisConnectionError, RedisTimeoutError, OSError) as error:
             raise self._topology.failed(address, error) from error
 

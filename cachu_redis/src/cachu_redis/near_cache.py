@@ -95,8 +95,9 @@ class NearTable:
             while len(self._index) >= self._size:
                 self._drop(next(iter(self._index)))
             tokens = [self._tokens.setdefault(name, [True]) for name in names[1:]]
-            entries[key] = data, tokens[0], tokens[1] if len(tokens) > 1 else _ALWAYS
+            # In this order: were this process forked in between, the child must find it.
             self._index[names[0]] = entries, key
+            entries[key] = data, tokens[0], tokens[1] if len(tokens) > 1 else _ALWAYS
 
     def forget(self, names: Iterable[str]) -> None:
         """Forget what depends on these keys of the server, because they changed."""

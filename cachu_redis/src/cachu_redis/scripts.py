@@ -173,7 +173,8 @@ local magic, tag, force = ARGV[5], ARGV[6], ARGV[7] == '1'
 local region, holder, data, generation_of_tag = look(KEYS)
 local stamp = stamped(KEYS, magic, region, generation_of_tag, tag, fresh, life)
 if not force and data and string.sub(data, 1, #stamp) == stamp then return {0, data} end
-if holder and not force and string.sub(holder, 1, 1) ~= 's' and string.sub(holder, 18) == stamp then
+if holder and not force and string.sub(holder, 1, 1) ~= 's' and string.sub(holder, 18) == stamp
+    and string.sub(holder, 1, 16) ~= token then
   return {2, wait_for(KEYS[3], holder, KEYS[4])}
 end
 local waited_for = holder and awaited(holder) and 'w' or '-'
@@ -232,10 +233,10 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 # Keys: lock, wake-up call. Answers nothing if the lock was taken, else as BEGIN does.
 TAKE: Final = Script("""
 local holder = typed('GET', KEYS[1])
-if holder then
+if holder and string.sub(holder, 1, 16) ~= ARGV[1] then
   return wait_for(KEYS[1], holder, KEYS[2])
 end
-redis.call('SET', KEYS[1], ARGV[1] .. '-', 'PX', ARGV[2])
+if not holder then redis.call('SET', KEYS[1], ARGV[1] .. '-', 'PX', ARGV[2]) end
 return false
 """)
 

@@ -6,6 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from redis.crc import key_slot
+from redis.exceptions import AskError, ClusterDownError, ResponseError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from cachu_redis.spelling import CLUSTER_BUCKETS
@@ -20,6 +21,12 @@ SLOTS: Final = [key_slot(str(bucket).encode()) for bucket in range(CLUSTER_BUCKE
 # How long a node that failed is left alone, in seconds: less at first, then more.
 _SHORTEST: Final = 0.1
 _LONGEST: Final = 1.0
+
+
+def moves(error: ResponseError) -> bool:
+    """Tell whether a node said that a bucket moves, or that it is not its master any more."""
+    moved = isinstance(error, (AskError, ClusterDownError, TryAgainError))
+    return moved or str(error).startswith("UNBLOCKED")
 
 
 class NodeError(RedisConnectionError):
@@ -52,8 +59,9 @@ class Topology:
             NodeError: If the node is left alone now.
         """
         address = self._owners.get(bucket)
-        if self._rests and address in self._rests:
-            until, _, error = self._rests[address]
+        rest = self._rests.get(address) if self._rests and address else None
+        if address is not None and rest is not None:
+            until, _, error = rest
             if monotonic() < until:
                 raise NodeError(
                     f"The node {address[0]}:{address[1]} is left alone for a moment"
