@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from itertools import count, cycle
 from typing import TYPE_CHECKING
 
-from racing import Race
-from redis_stage import everywhere
+from redis_stage import Race, everywhere
+from servers.stations import PATIENT
 from stage import Figure, at_least, exactly
 
 import cachu
@@ -17,42 +18,40 @@ if TYPE_CHECKING:
 
 READS = 40_000
 PROCESSES, THREADS, TASKS = 4, 4, 16
+_serial = count(time.time_ns())
 
 
 def run(place: Path, scale: float) -> Iterator[Figure]:
-    """Race on every server, with each kind of change, with and without locks over hosts."""
-    each = round(READS * scale / PROCESSES / (THREADS + TASKS))
+    """Race on every server, with and without locks over hosts, against each kind of change."""
     for name, _, options in everywhere():
         for distributed in (True, False):
-            for change in ("clear", "clear a tag", "delete", "set"):
-                title = f"{name}{', distributed' * distributed}, {change}"
-                package = f"soak_race_{time.time_ns()}"
-                chosen = {**options, "redis_distributed": distributed}
-                cachu.configure(package=package, backend="redis", **chosen)
-                truth = cachu.cache(package=package, name="truth", tag="users")(lambda x: x)
-                tag = "users" if change == "clear a tag" else None
+            title = f"{name}{', distributed' * distributed}"
+            package = f"soak_race_{next(_serial)}"
+            chosen = {**options, **PATIENT, "redis_distributed": distributed}
+            cachu.configure(package=package, backend="redis", **chosen)
+            truth = cachu.cache(package=package, name="truth", tag="users")(lambda x: x)
 
-                def how(number, truth=truth, tag=tag, package=package, change=change):
-                    if change == "delete":
-                        truth.invalidate(1)
-                    elif change == "set":
-                        truth.set(number, 1)
-                    else:
-                        cachu.cache_clear(tag=tag, backend="redis", package=package)
-
-                race = Race(
-                    *(package, chosen, place),
-                    processes=PROCESSES,
-                    reads=each,
-                    threads=THREADS,
-                    tasks=TASKS,
-                )
-                while race.going_on:
-                    race.change(how)
-                    time.sleep(0.003)
-                reads, stale, failed, _ = race.results()
+            def clear(number: int, package: str = package) -> None:
                 cachu.cache_clear(backend="redis", package=package)
-                cachu.clear_backends()
-                yield exactly(f"{title}: stale of {reads} reads", stale, 0)
-                yield exactly(f"{title}: errors", len(failed), 0)
-                yield at_least(f"{title}: changes", race.changes, 10)
+
+            def clear_tag(number: int, package: str = package) -> None:
+                cachu.cache_clear("users", backend="redis", package=package)
+
+            def delete(number: int, truth=truth) -> None:
+                truth.invalidate(1)
+
+            def set_(number: int, truth=truth) -> None:
+                truth.set(number, 1)
+
+            crowd = {"processes": PROCESSES, "threads": THREADS, "tasks": TASKS}
+            race = Race(package, chosen, place, **crowd)
+            changes = cycle((clear, clear_tag, delete, set_))
+            while race.reads < READS * scale or race.changes < 100 * scale:
+                race.change(next(changes))
+                time.sleep(0.003)
+            reads, stale, failed, _ = race.results()
+            cachu.cache_clear(backend="redis", package=package)
+            cachu.clear_backends()
+            yield exactly(f"{title}: stale of {reads:,} reads", stale, 0)
+            yield exactly(f"{title}: errors", len(failed), 0)
+            yield at_least(f"{title}: changes", race.changes, 100 * scale)

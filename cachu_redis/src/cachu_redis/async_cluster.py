@@ -24,7 +24,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from cachu_redis.async_lines import AsyncLine
 from cachu_redis.cluster import BETWEEN, HOPS
 from cachu_redis.scripts import spelled_out
-from cachu_redis.topology import Topology, moves
+from cachu_redis.topology import Topology, meant, moves
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -70,17 +70,21 @@ class AsyncClusterLine:
             try:
                 node = self.node(address)
                 reply = await (node.read(*command) if read else node.ask(*command))
-            except MovedError as error:
-                self._topology.moved(bucket, (error.host or address[0], error.port))
-            except AskError as error:
-                return await self._ask_elsewhere((error.host or address[0], error.port), command)
-            except TryAgainError:
-                await asyncio.sleep(BETWEEN)
-            except ClusterDownError:
-                self._topology.doubt()
-                raise
-            except (RedisConnectionError, RedisTimeoutError, OSError) as error:
-                raise self._topology.failed(address, error) from error
+            except ResponseError as refusal:
+                error = meant(refusal)
+                if isinstance(error, MovedError):
+                    self._topology.moved(bucket, (error.host or address[0], error.port))
+                elif isinstance(error, AskError):
+                    place = error.host or address[0], error.port
+                    return await self._ask_elsewhere(place, command)
+                elif isinstance(error, TryAgainError):
+                    await asyncio.sleep(BETWEEN)
+                else:
+                    if isinstance(error, ClusterDownError):
+                        self._topology.doubt()
+                    raise
+            except (RedisConnectionError, RedisTimeoutError, OSError) as failure:
+                raise self._topology.failed(address, failure) from failure
             else:
                 self._topology.answered(address)
                 return reply
@@ -107,7 +111,7 @@ class AsyncClusterLine:
             for number, answer in zip(numbers, answers):
                 replies[number] = answer
         for number, reply in enumerate(replies):
-            if isinstance(reply, (AskError, TryAgainError)):
+            if isinstance(reply, ResponseError) and moves(reply):
                 replies[number] = await self.ask(*commands[number])
         return replies
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from math import ceil, inf
 from time import monotonic
@@ -14,6 +13,7 @@ from cachu_redis import scripts
 from cachu_redis.settings import RedisSettings
 from cachu_redis.spelling import REGISTRY, Bucket, RegionKeys
 from cachu_redis.stamps import SIZE, TAGGED, UNTAGGED, opened, other_tag
+from cachu_redis.tokens import fresh as unlike_others
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,7 +168,7 @@ class RegionCommands:
 
     def begin(self, claim: Claim, force: bool) -> Command:
         """Return the command that finds an entry or gets the right to make it."""
-        fresh = os.urandom(2 * SIZE + 15)
+        fresh = unlike_others(2 * SIZE + 15)
         claim.token = token = self._kind + fresh[2 * SIZE :]
         return self._begin.call(
             self._keys(claim.bucket, claim.digest, claim.tag),
@@ -229,7 +229,7 @@ class RegionCommands:
             self._keys(bucket, digest, mark),
             TAGGED if mark else UNTAGGED,
             mark,
-            os.urandom(2 * SIZE),
+            unlike_others(2 * SIZE),
             data,
             _life(ttl),
             *self._indexed(digest, key, mark, ttl),

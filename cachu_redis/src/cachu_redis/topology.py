@@ -6,26 +6,45 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from redis.crc import key_slot
-from redis.exceptions import AskError, ClusterDownError, ResponseError, TryAgainError
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MovedError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from cachu_redis.spelling import CLUSTER_BUCKETS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 Address: TypeAlias = tuple[str, int]
 
 SLOTS: Final = [key_slot(str(bucket).encode()) for bucket in range(CLUSTER_BUCKETS)]
 """The slot of each bucket."""
+_WORDS: Final[dict[str, Callable[[str], ResponseError]]] = {
+    "ASK": AskError,
+    "CLUSTERDOWN": ClusterDownError,
+    "MOVED": MovedError,
+    "TRYAGAIN": TryAgainError,
+}
 # How long a node that failed is left alone, in seconds: less at first, then more.
 _SHORTEST: Final = 0.1
 _LONGEST: Final = 1.0
 
 
+def meant(error: ResponseError) -> ResponseError:
+    """Return what a node meant; before its release 6, redis-py only reads it for its own client."""
+    word, _, rest = str(error).partition(" ")
+    kind = _WORDS.get(word)
+    return error if kind is None else kind(rest)
+
+
 def moves(error: ResponseError) -> bool:
     """Tell whether a node said that a bucket moves, or that it is not its master any more."""
-    moved = isinstance(error, (AskError, ClusterDownError, TryAgainError))
+    moved = isinstance(meant(error), (AskError, ClusterDownError, TryAgainError))
     return moved or str(error).startswith("UNBLOCKED")
 
 
