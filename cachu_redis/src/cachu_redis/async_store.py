@@ -11,8 +11,10 @@ from redis.exceptions import ResponseError
 
 from cachu.backends.stores import AsyncStore, Lease
 from cachu_redis import scripts
+from cachu_redis.claims import Claim
 from cachu_redis.near_cache import NearRegion
-from cachu_redis.region import CAPABILITIES, Claim, RegionCommands, settings_of, total
+from cachu_redis.region import CAPABILITIES, RegionCommands, settings_of, total
+from cachu_redis.replies import load_each, opened, opened_each, opened_tagged
 from cachu_redis.servers import Servers
 from cachu_redis.spelling import REGISTRY
 
@@ -60,11 +62,11 @@ class AsyncRedisStore(AsyncStore):
             reply = await line.read("MGET", bucket.entry + digest, bucket.region, bucket.tag + mark)
         else:
             reply = await line.read("MGET", bucket.entry + digest, bucket.region)
-        data, other = self._commands.opened(reply, mark)
+        data, other = opened(reply, mark)
         if other is not None:
             mark = other
             found = await line.read("MGET", bucket.tag + other)
-            data = self._commands.opened([*reply[:2], *found], other)[0]
+            data = opened([*reply[:2], *found], other)[0]
         if ticket is not None and data is not None and near is not None:
             names = [bucket.entry + digest, bucket.region]
             if mark:
@@ -101,7 +103,7 @@ class AsyncRedisStore(AsyncStore):
 
     async def regions(self) -> Iterable[RegionName]:
         """List the regions of all packages on the server."""
-        return self._commands.listed(
+        return self._commands.registration.listed(
             await self._line().at(0).ask(*scripts.REGIONS.call((REGISTRY,)))
         )
 
@@ -110,11 +112,11 @@ class AsyncRedisStore(AsyncStore):
         found: dict[str, bytes] = {}
         wanted = [(key, *self._commands.place(key)) for key in keys]
         line = self._line()
-        replies = await line.ask_each(self._commands.load_each(wanted))
-        tagged = self._commands.opened_each(wanted, replies, found)
+        replies = await line.ask_each(load_each(wanted))
+        tagged = opened_each(wanted, replies, found)
         if tagged:
             generations = await line.ask_each([command for *_, command in tagged])
-            self._commands.opened_tagged(tagged, generations, found)
+            opened_tagged(tagged, generations, found)
         return found
 
     async def begin(
@@ -175,7 +177,7 @@ class AsyncRedisStore(AsyncStore):
             self._near.table.forget((bucket.entry + digest,))
 
     async def _register(self, ttl: float) -> None:
-        commands = self._commands.registration(ttl)
+        commands = self._commands.registration.due(ttl)
         if commands is None:
             return
         line, (look, change) = self._line().at(0), commands
@@ -187,7 +189,7 @@ class AsyncRedisStore(AsyncStore):
             if not listed:
                 await line.ask(*change)
         except BaseException:
-            self._commands.forget_registration()
+            self._commands.registration.forget()
             raise
 
     def _renew_later(self, claim: Claim) -> None:
