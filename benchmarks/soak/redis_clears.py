@@ -7,30 +7,34 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from redis_stage import PACKAGE, everywhere, taken, used
+from servers.stations import PATIENT
 from stage import Figure, at_most, exactly
 
 import cachu
+from cachu.regions import live
+from cachu_redis.store import RedisStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ENTRIES, TAGS = 1_000_000, 10
+ENTRIES, TAGS, BATCH = 1_000_000, 10, 1000
+DATA = b"x" * 100
 
 
-def _fill(tag: str, first: int, number: int) -> Any:
-    """Store entries by four threads."""
-    from concurrent.futures import ThreadPoolExecutor
-
+def _fill(store: RedisStore, tag: str, first: int, number: int) -> Any:
+    """Store entries, a thousand in one round trip; the first one can be read."""
     f = cachu.cache(package=PACKAGE, name="many", tag=tag)(lambda x: x)
-
-    def some(numbers: range) -> None:
-        for x in numbers:
-            f.set(b"x" * 100, x)
-
-    parts = [range(first + i, first + number, 4) for i in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(some, parts))
+    commands, line = store._commands, store._line
+    for start in range(first, first + number, BATCH):
+        batch = []
+        for x in range(start, min(start + BATCH, first + number)):
+            key = f.key(x)
+            place = commands.place(key)
+            batch.append((place[0].number, commands.store(place, key, DATA, 300, tag)))
+        replies = line.ask_each(batch)
+        assert replies == [1] * len(batch), replies[:3]
+    f.set("first", first)
     return f
 
 
@@ -46,8 +50,10 @@ def run(place: Path, scale: float) -> Iterator[Figure]:
     for name, station, options in everywhere():
         if name.endswith("-sentinel"):
             continue  # the same server as alone
-        with used(options):
-            functions = [_fill(f"tag {tag}", tag * each, each) for tag in range(TAGS)]
+        with used({**options, **PATIENT}):
+            store = RedisStore(live("redis", PACKAGE, 300).region)
+            functions = [_fill(store, f"tag {tag}", tag * each, each) for tag in range(TAGS)]
+            store.close()
             backend = cachu.get_backend("redis", ttl=300, package=PACKAGE)
             entries = sum(node.send("DBSIZE") for node in station.takers)
             times = []

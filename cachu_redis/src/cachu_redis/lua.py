@@ -80,17 +80,6 @@ local function tag_in(head)
   return string.byte(head, 3) == 2 and string.sub(head, 12, 35) or ''
 end
 """,
-    "is_there": """
-local function is_there(key)
-  local found = redis.call('MGET', key)[1]
-  return found and #found == 8
-end
-""",
-    "count": """
-local function count(region, name, now)
-  return typed('ZCOUNT', series(region, name), '(' .. now, '+inf')
-end
-""",
     # Has a key live long enough for an entry; one that is new has no time to live yet.
     "prolong": """
 local function prolong(key, life, new)

@@ -227,38 +227,59 @@ end
 return found
 """)
 
+# The names of all series of the region in KEYS[1].
+_LISTED: Final = """
+local all = 'cachu:n:' .. string.sub(KEYS[1], 9)
+local listed = redis.pcall('SMEMBERS', all)
+if listed.err then
+  --@ typed
+  listed = typed('SMEMBERS', all)
+end
+"""
+
 # Keys: region, and the tag's generation if only that is cleared.
-CLEAR: Final = Script("""
---@ is_there count forget
+CLEAR: Final = Script(f"""
 local now, tag = ARGV[1], ARGV[2]
 local removed = 0
-local counts = is_there(KEYS[1])
-for _, name in ipairs(typed('SMEMBERS', names(KEYS[1]))) do
-  local own = tag_of(name)
-  if counts and (not KEYS[2] or own == tag)
-      and (own == '' or is_there(KEYS[1] .. ':' .. own)) then
-    removed = removed + count(KEYS[1], name, now)
+{_LISTED}
+local found = redis.call('MGET', KEYS[1], KEYS[2] or KEYS[1])
+local counts = found[1] and #found[1] == 8 and found[2] and #found[2] == 8
+for _, name in ipairs(listed) do
+  local own = string.sub(name, 26)
+  if not KEYS[2] or own == tag then
+    local series = 'cachu:s:' .. string.sub(KEYS[1], 9) .. ':' .. name
+    if counts then
+      local last = (KEYS[2] or own == '') and found[2]
+        or redis.call('MGET', KEYS[1] .. ':' .. own)[1]
+      local fresh = last and #last == 8 and redis.pcall('ZCOUNT', series, '(' .. now, '+inf')
+      if type(fresh) == 'number' then removed = removed + fresh end
+    end
+    redis.call('UNLINK', series)
+    if KEYS[2] then redis.call('SREM', all, name) end
   end
 end
-redis.call('UNLINK', KEYS[2] or KEYS[1])
-if KEYS[2] then forget(KEYS[1], tag) else forget(KEYS[1]) end
+if KEYS[2] then redis.call('UNLINK', KEYS[2])
+else redis.call('UNLINK', KEYS[1], all) end
 return removed
 """)
 
 # Key: region. Counts what is fresh, of one function and with one tag if they are not empty.
-COUNT: Final = Script("""
---@ is_there count names tag_of
+COUNT: Final = Script(f"""
 local now, functions, tag = ARGV[1], ARGV[2], ARGV[3]
-if not is_there(KEYS[1]) then return 0 end
-local found = 0
-for _, name in ipairs(typed('SMEMBERS', names(KEYS[1]))) do
-  local own = tag_of(name)
-  if (functions == '' or string.sub(name, 1, 24) == functions) and (tag == '' or own == tag)
-      and (own == '' or is_there(KEYS[1] .. ':' .. own)) then
-    found = found + count(KEYS[1], name, now)
+local region = redis.call('MGET', KEYS[1])[1]
+if not region or #region ~= 8 then return 0 end
+local total = 0
+{_LISTED}
+for _, name in ipairs(listed) do
+  local own = string.sub(name, 26)
+  if (functions == '' or string.sub(name, 1, 24) == functions) and (tag == '' or own == tag) then
+    local last = own == '' and region or redis.call('MGET', KEYS[1] .. ':' .. own)[1]
+    local series = 'cachu:s:' .. string.sub(KEYS[1], 9) .. ':' .. name
+    local fresh = last and #last == 8 and redis.pcall('ZCOUNT', series, '(' .. now, '+inf')
+    if type(fresh) == 'number' then total = total + fresh end
   end
 end
-return found
+return total
 """)
 
 # Key: registry. Lists a region until a time on the server's clock, and drops those that hold
