@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import (
     AskError,
@@ -23,18 +23,13 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from cachu_redis.lines import Line
 from cachu_redis.scripts import spelled_out
-from cachu_redis.topology import Topology, meant, moves
+from cachu_redis.topology import BETWEEN, HOPS, Topology, meant, moves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cachu_redis.lines import Command
     from cachu_redis.topology import Address
-
-# How often a command follows a bucket that moves, and how long it waits for one that is between
-# two nodes, in seconds.
-HOPS: Final = 4
-BETWEEN: Final = 0.01
 
 
 class ClusterLine:

@@ -80,7 +80,7 @@ class Servers:
     @property
     def client(self) -> Any:
         """A client of redis-py for the application's own use."""
-        from cachu_redis.clients import make_client
+        from cachu_redis.made_clients import make_client
 
         with _lock:
             if self._client is None:

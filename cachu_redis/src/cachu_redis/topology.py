@@ -24,6 +24,10 @@ Address: TypeAlias = tuple[str, int]
 
 SLOTS: Final = [key_slot(str(bucket).encode()) for bucket in range(CLUSTER_BUCKETS)]
 """The slot of each bucket."""
+# How often a command follows a bucket that moves, and how long it waits for one that is between
+# two nodes, in seconds.
+HOPS: Final = 4
+BETWEEN: Final = 0.01
 _WORDS: Final[dict[str, Callable[[str], ResponseError]]] = {
     "ASK": AskError,
     "CLUSTERDOWN": ClusterDownError,
