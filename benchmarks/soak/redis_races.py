@@ -7,6 +7,7 @@ from itertools import count, cycle
 from typing import TYPE_CHECKING
 
 from redis_stage import Race, everywhere
+from servers.sentinels import NAME
 from servers.stations import PATIENT
 from stage import Figure, at_least, exactly
 
@@ -23,7 +24,12 @@ _serial = count(time.time_ns())
 
 def run(place: Path, scale: float) -> Iterator[Figure]:
     """Race on every server, with and without locks over hosts, against each kind of change."""
-    for name, _, options in everywhere():
+    for name, station, options in everywhere():
+        # On a busy machine the Sentinels would take a server for dead, and name its replica, which
+        # need not have heard of the last changes.
+        sentinels = getattr(station, "sentinels", [])
+        for each in sentinels:
+            each.send("SENTINEL", "SET", NAME, "down-after-milliseconds", 600_000)
         for distributed in (True, False):
             title = f"{name}{', distributed' * distributed}"
             package = f"soak_race_{next(_serial)}"
@@ -55,3 +61,6 @@ def run(place: Path, scale: float) -> Iterator[Figure]:
             yield exactly(f"{title}: stale of {reads:,} reads", stale, 0)
             yield exactly(f"{title}: errors", len(failed), 0)
             yield at_least(f"{title}: changes", race.changes, 100 * scale)
+        if sentinels:
+            moved = station.master is not station.nodes[0]
+            yield exactly(f"{name}: another server was named", moved, expected=False)

@@ -44,10 +44,43 @@ local function forget(region, tag)
   local all = names(region)
   for _, name in ipairs(typed('SMEMBERS', all)) do
     if not tag or tag_of(name) == tag then
-      redis.call('UNLINK', series(region, name))
+      discard(region, series(region, name), name)
       redis.call('SREM', all, name)
     end
   end
+end
+""",
+    # What never expires has to be swept away some day, so its series is kept until then.
+    "discard": """
+local function discard(region, series, name)
+  if redis.call('PTTL', series) ~= -1 then
+    redis.call('UNLINK', series)
+    return
+  end
+  local all, now = 'cachu:t:' .. string.sub(region, 9), redis.call('TIME')
+  local mine = all .. ':' .. now[1] .. '.' .. now[2] .. ':' .. name
+  redis.call('RENAME', series, mine)
+  typed('SADD', all, mine)
+end
+""",
+    # Removes some of the entries that were cleared, unless they were written anew.
+    "sweep": """
+local function sweep(region, generation)
+  local all = 'cachu:t:' .. string.sub(region, 9)
+  local mine = typed('SRANDMEMBER', all)
+  if not mine then return end
+  local cleared = typed('ZPOPMIN', mine, 64)
+  for i = 1, #cleared, 2 do
+    local key = 'cachu:e:' .. string.match(region, '{%d+}') .. ':' .. cleared[i]
+    local head = redis.pcall('GETRANGE', key, 0, 42)
+    local tag = tag_in(head)
+    local counts = tag and string.sub(head, 4, 11) == generation
+    if counts and tag ~= '' then
+      counts = redis.call('MGET', region .. ':' .. tag)[1] == string.sub(head, 36, 43)
+    end
+    if not counts then redis.call('UNLINK', key) end
+  end
+  if redis.call('EXISTS', mine) == 0 then redis.call('SREM', all, mine) end
 end
 """,
     "ensured": """

@@ -73,6 +73,10 @@ if string.sub(digest, 32) == '0' then
   local now = redis.call('TIME')[1]
   local stale = redis.call('ZRANGE', mine, '-inf', now, 'BYSCORE', 'LIMIT', 0, 64)
   if #stale > 0 then redis.call('ZREM', mine, unpack(stale)) end
+  if life == '' then
+    --@ sweep
+    sweep(KEYS[2], string.sub(data, 4, 11))
+  end
 end
 """
 
@@ -254,7 +258,12 @@ for _, name in ipairs(listed) do
       local fresh = last and #last == 8 and redis.pcall('ZCOUNT', series, '(' .. now, '+inf')
       if type(fresh) == 'number' then removed = removed + fresh end
     end
-    redis.call('UNLINK', series)
+    if redis.call('PTTL', series) == -1 then
+      --@ discard
+      discard(KEYS[1], series, name)
+    else
+      redis.call('UNLINK', series)
+    end
     if KEYS[2] then redis.call('SREM', all, name) end
   end
 end
