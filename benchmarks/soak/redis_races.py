@@ -25,9 +25,11 @@ _serial = count(time.time_ns())
 def run(place: Path, scale: float) -> Iterator[Figure]:
     """Race on every server, with and without locks over hosts, against each kind of change."""
     for name, station, options in everywhere():
-        # On a busy machine the Sentinels would take a server for dead, and name its replica, which
+        # On a busy machine servers would be taken for dead, and replicas named in their place that
         # need not have heard of the last changes.
         sentinels = getattr(station, "sentinels", [])
+        for node in station.nodes if len(station.takers) > 1 else ():
+            node.send("CONFIG", "SET", "cluster-node-timeout", 60_000)
         for each in sentinels:
             each.send("SENTINEL", "SET", NAME, "down-after-milliseconds", 600_000)
         for distributed in (True, False):
@@ -50,12 +52,12 @@ def run(place: Path, scale: float) -> Iterator[Figure]:
                 truth.set(number, 1)
 
             crowd = {"processes": PROCESSES, "threads": THREADS, "tasks": TASKS}
-            race = Race(package, chosen, place, **crowd)
             changes = cycle((clear, clear_tag, delete, set_))
-            while race.reads < READS * scale or race.changes < 100 * scale:
-                race.change(next(changes))
-                time.sleep(0.003)
-            reads, stale, failed, _ = race.results()
+            with Race(package, chosen, place, **crowd) as race:
+                while race.reads < READS * scale or race.changes < 100 * scale:
+                    race.change(next(changes))
+                    time.sleep(0.003)
+                reads, stale, failed, _ = race.results()
             cachu.cache_clear(backend="redis", package=package)
             cachu.clear_backends()
             yield exactly(f"{title}: stale of {reads:,} reads", stale, 0)
