@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from itertools import count, cycle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis_stage import Race, everywhere
 from servers.sentinels import NAME
@@ -14,7 +14,7 @@ from stage import Figure, at_least, exactly
 import cachu
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 READS = 40_000
@@ -22,16 +22,22 @@ PROCESSES, THREADS, TASKS = 4, 4, 16
 _serial = count(time.time_ns())
 
 
+def _calm(station: Any, sentinels: Sequence[Any]) -> None:
+    """Have no server taken for dead because the machine is busy.
+
+    The replica that is named in its place need not have heard of the last changes.
+    """
+    for node in station.nodes if len(station.takers) > 1 else ():
+        node.send("CONFIG", "SET", "cluster-node-timeout", 60_000)
+    for each in sentinels:
+        each.send("SENTINEL", "SET", NAME, "down-after-milliseconds", 600_000)
+
+
 def run(place: Path, scale: float) -> Iterator[Figure]:
     """Race on every server, with and without locks over hosts, against each kind of change."""
     for name, station, options in everywhere():
-        # On a busy machine servers would be taken for dead, and replicas named in their place that
-        # need not have heard of the last changes.
         sentinels = getattr(station, "sentinels", [])
-        for node in station.nodes if len(station.takers) > 1 else ():
-            node.send("CONFIG", "SET", "cluster-node-timeout", 60_000)
-        for each in sentinels:
-            each.send("SENTINEL", "SET", NAME, "down-after-milliseconds", 600_000)
+        _calm(station, sentinels)
         for distributed in (True, False):
             title = f"{name}{', distributed' * distributed}"
             package = f"soak_race_{next(_serial)}"
