@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "redis"))
 
+from racing import Race
 from servers import finding, stations
 
 import cachu
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from servers.stations import Station
+
+__all__ = ["PACKAGE", "Race", "engines", "everywhere", "taken", "used"]
 
 PACKAGE = "soak_redis"
 

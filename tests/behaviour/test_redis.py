@@ -20,4 +20,9 @@ CASES = {
 
 @pytest.fixture(params=CASES.values(), ids=CASES)
 def cachu_backend(request):
-    return {"backend": "redis", "redis_url": stations.shared_url(), **request.param}
+    return {
+        "backend": "redis",
+        "redis_url": stations.shared_url(),
+        **stations.PATIENT,
+        **request.param,
+    }

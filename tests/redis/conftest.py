@@ -66,7 +66,7 @@ def kind(request):
 
 @pytest.fixture
 def cachu_backend(station):
-    return {"backend": "redis", **stations.options(station)}
+    return {"backend": "redis", **stations.patiently(station)}
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def connect(kind):
     made = []
 
     def use(url, **options):
-        made.append(kind({"backend": "redis", "redis_url": url, **options}))
+        made.append(kind({"backend": "redis", "redis_url": url, **stations.PATIENT, **options}))
         return made[-1]
 
     yield use

@@ -17,14 +17,15 @@ from servers.processes import wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-TRUTH, OLDEST, READ, OVER = range(4)  # what the numbers in the file are
+TRUTH, OLDEST, READ, OVER, READS = range(5)  # what the numbers in the file are
 READERS = """
     import mmap
     TRUTH, OLDEST, READ, OVER = range(4)
-    path, tag = hear()
+    path, tag, mine = hear()
     with open(path, "r+b") as file:
-        numbers = memoryview(mmap.mmap(file.fileno(), 32)).cast("q")
-    seen, failed = [], []
+        numbers = memoryview(mmap.mmap(file.fileno(), 0)).cast("q")
+    seen, failed, parent = [], [], os.getppid()
+    goes_on = lambda: not numbers[OVER] and os.getppid() == parent  # or the test has ended
 
     @cachu.cache(name="truth", package=package, tag=tag)
     def f(x):
@@ -40,18 +41,20 @@ READERS = """
 
     def thread():
         try:
-            while not numbers[OVER]:
+            while goes_on():
                 oldest = numbers[OLDEST]
                 got = numbers[READ] = f(1)
                 seen.append(got >= oldest)
+                numbers[mine] = len(seen)
         except BaseException as error:
             failed.append(repr(error))
 
     async def task():
-        while not numbers[OVER]:
+        while goes_on():
             oldest = numbers[OLDEST]
             got = numbers[READ] = await g(1)
             seen.append(got >= oldest)
+            numbers[mine] = len(seen)
 
     async def tasks():
         await asyncio.gather(*(task() for _ in range(TASKS)))
@@ -90,17 +93,29 @@ class Race:
         tag: str = "users",
     ) -> None:
         path = folder / "truth"
-        path.write_bytes(bytes(32))
+        path.write_bytes(bytes(8 * (READS + processes)))
         with path.open("r+b") as file:
-            self._numbers = memoryview(mmap.mmap(file.fileno(), 32)).cast("q")
+            self._numbers = memoryview(mmap.mmap(file.fileno(), 0)).cast("q")
         self._stack = ExitStack()
         source = READERS.replace("THREADS", str(threads)).replace("TASKS", str(tasks))
         self._children = [
             self._stack.enter_context(Child(package, options, source)) for _ in range(processes)
         ]
-        for child in self._children:
-            child.say([str(path), tag])
+        for number, child in enumerate(self._children, READS):
+            child.say([str(path), tag, number])
         self.changes = 0
+
+    @property
+    def reads(self) -> int:
+        """How often they have read so far, or a few times more."""
+        return sum(self._numbers[READS:])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._numbers[OVER] = 1
+        self._stack.close()
 
     def change(self, how) -> None:
         """Change the truth, have *how* forget the old one, wait until somebody has read it."""

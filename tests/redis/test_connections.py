@@ -51,6 +51,12 @@ def test_a_unix_socket(connect, start_server, distributed):
     assert works(connect(server.url, redis_distributed=distributed))
 
 
+@pytest.mark.parametrize("near", [0, 100], ids=["far", "near"])
+def test_options_in_the_url_that_only_a_client_would_mind(connect, server, near):
+    url = f"{server.url}?protocol=3&decode_responses=true&client_name=app"
+    assert works(connect(url, redis_near_cache=near))
+
+
 def test_a_password_and_a_database(connect, start_server):
     server = start_server(password="p@ss/word")
     url = server.url.replace("p@ss/word", "p%40ss%2Fword").replace("/0", "/5")

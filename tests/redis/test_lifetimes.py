@@ -1,6 +1,7 @@
 """Event loops that come and go, forks, threads, and the end of the process (C4)."""
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -110,6 +111,30 @@ def test_children_forked_after_use_have_connections_of_their_own(plain, many_loo
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_fork_inside_of_a_loop_leaves_the_loop_its_connections(options, server):
+    """What the child closes, the loop of its parent goes on listening to."""
+    colour = Asynchronous(options)
+    f = colour.cached()
+
+    async def main():
+        await f.raw(1)
+        child = os.fork()
+        if child == 0:
+            gc.collect()
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]  # noqa: ASYNC222  the loop must not go on meanwhile
+        assert os.waitstatus_to_exitcode(status) == 0
+        before = server.commands()
+        assert await f.raw(1) == [1, 1]
+        return server.commands() - before
+
+    assert colour.lift(main()) == {"mget": 1}  # on the connection that there was
+    assert f.info().faults == 0
+    colour.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_fork_inside_of_a_computation(options):
     """The child has not the lease of its parent, and the parent keeps it."""
     colour = Plain({**options, "redis_distributed": True})
@@ -129,8 +154,10 @@ def test_a_fork_inside_of_a_computation(options):
     colour.close()
 
 
-def test_closing_closes_every_connection_and_ends_every_thread(options, server):
+@pytest.mark.parametrize("distributed", [False, True], ids=["alone", "distributed"])
+def test_closing_closes_every_connection_and_ends_every_thread(options, server, distributed):
     threads = set(threading.enumerate())
+    options = {**options, "redis_distributed": distributed}
     plain, asynchronous = Plain(options), Asynchronous(options)
     f, g = plain.cached(), asynchronous.cached()
     f(1), g(1), f.info(), asynchronous.together(g, 20)

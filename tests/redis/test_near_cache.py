@@ -11,7 +11,7 @@ NEAR = {"redis_near_cache": 1000}
 
 @pytest.fixture
 def near(kind, station):
-    made = kind({"backend": "redis", **stations.options(station), **NEAR})
+    made = kind({"backend": "redis", **stations.patiently(station), **NEAR})
     yield made
     made.close()
 
@@ -58,7 +58,7 @@ def test_a_change_in_another_process_is_seen(near, station, change):
             f.set("set", 1)
         say("done")
     """
-    with Child(near.package, stations.options(station), source) as child:
+    with Child(near.package, stations.patiently(station), source) as child:
         child.say(change)
         assert child.hear() == ["done"]
         child.end()

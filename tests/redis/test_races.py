@@ -12,7 +12,7 @@ CHANGES = 40
 @pytest.mark.parametrize("distributed", [True, False], ids=["distributed", "alone"])
 @pytest.mark.parametrize("change", ["clear", "clear_tag", "delete", "set"])
 def test_no_read_is_stale(station, tmp_path, change, distributed):
-    options = {**stations.options(station), "redis_distributed": distributed}
+    options = {**stations.patiently(station), "redis_distributed": distributed}
     writer = Plain({"backend": "redis", **options})
     f = writer.cached(name="truth", tag="users")
     how = {
@@ -21,10 +21,10 @@ def test_no_read_is_stale(station, tmp_path, change, distributed):
         "delete": lambda _: f.invalidate(1),
         "set": lambda number: f.set(number, 1),
     }[change]
-    race = Race(writer.package, options, tmp_path)
-    for _ in range(CHANGES):
-        race.change(how)
-    reads, stale, failed, misses = race.results()
+    with Race(writer.package, options, tmp_path) as race:
+        for _ in range(CHANGES):
+            race.change(how)
+        reads, stale, failed, misses = race.results()
     writer.close()
     assert failed == []
     assert stale == 0

@@ -32,6 +32,31 @@ def test_s8_what_is_left_expires(cached, server):
     assert (keys("s"), keys("n")) == ([], [])
 
 
+def test_s8_what_was_cleared_and_never_expires_is_swept(connect, server):
+    """S8: a few at a time, by later writes; what was written anew stays."""
+    backend = connect(server.url).get_backend()
+
+    def entries():
+        return len(server.send("KEYS", "cachu:e:*"))
+
+    for tag in ("users", ""):
+        for x in range(100):
+            backend.set(f"f:{x}", x, ttl=None, tag=tag)
+        backend.clear(tag=tag or None)
+    assert entries() == 100
+    backend.set("f:kept", "kept", ttl=None, tag="users")
+
+    def swept():
+        for x in range(50):
+            backend.set(f"f:{x}", -x, ttl=None)
+        return entries() == 51
+
+    wait_for(swept, "old entries to be swept")
+    assert [backend.get(f"f:{x}") for x in range(50)] == [-x for x in range(50)]
+    assert (backend.get("f:kept"), backend.count()) == ("kept", 51)
+    wait_for(lambda: swept() and not server.send("KEYS", "cachu:t:*"), "the trash to be empty")
+
+
 def test_what_never_expires_outlives_what_does(cached, server):
     colour, function, keys = cached
     backend = colour.get_backend()

@@ -51,7 +51,7 @@ def test_s3_a_cold_process_clears_by_package_ttl_and_tag(colour, station):
     def alive():
         return [each.holds(1) for each in (f, g, lasting, h, n)]
 
-    with Child(colour.package, stations.options(station), source) as child:
+    with Child(colour.package, stations.patiently(station), source) as child:
 
         def clear(**order):
             child.say({"package": colour.package, "backend": "redis", **order})
@@ -77,7 +77,7 @@ def test_s3_a_cold_process_clears_by_package_ttl_and_tag(colour, station):
 def test_two_processes_share_entries_in_both_colours(both, station):
     """S4: what one made the other has, whatever their colours; a change is seen at once."""
     plain, asynchronous = both
-    options = stations.options(station)
+    options = stations.patiently(station)
     f, g = plain.cached(name="shared"), asynchronous.cached(name="shared")
     source = """
         @cachu.cache(name="shared", package=package)

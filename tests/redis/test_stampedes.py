@@ -93,7 +93,7 @@ def package(station):
     made = Plain(
         {
             "backend": "redis",
-            **stations.options(station),
+            **stations.patiently(station),
             "redis_distributed": True,
             "redis_lease": 0.6,
         }
@@ -207,7 +207,7 @@ def test_a_slow_maker_keeps_its_lease(package, station, children, kind):
 def test_what_was_overtaken_by_another_process_is_not_stored(colour, station, distributed, end):
     """Also without locks over hosts, no older computation survives a change made elsewhere."""
     colour.configure(redis_distributed=distributed)
-    options = {**stations.options(station), "redis_distributed": distributed}
+    options = {**stations.patiently(station), "redis_distributed": distributed}
     f = colour.cached(lambda _: "new", name="cold", tag="users")
     with Child(
         colour.package, options, MAKER["sync"].replace('"cold"', '"cold", tag="users"')

@@ -11,4 +11,4 @@ SCATTERED = [name for name in stations.names() if not name.endswith("-standalone
 @pytest.fixture(params=SCATTERED)
 def cachu_backend(request):
     """The servers that are one are in tests/behaviour."""
-    return {"backend": "redis", **stations.options(stations.station(request.param))}
+    return {"backend": "redis", **stations.patiently(stations.station(request.param))}

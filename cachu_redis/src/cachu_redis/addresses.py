@@ -91,7 +91,8 @@ class Addresses:
     def _made(self, pools: Any, retry: object, place: dict[str, Any]) -> Any:
         # The pool only reads the url; it never has a connection of its own.
         pool = pools.from_url(self.url, retry=retry, **self.explicit())
-        options = {**pool.connection_kwargs, **place}
+        # What we read is what this protocol says, whatever the url would like.
+        options = {**pool.connection_kwargs, **place, "protocol": 2}
         return pool.connection_class(**options, **_nameless(pool.connection_class))
 
 

@@ -22,9 +22,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from cachu_redis.async_lines import AsyncLine
-from cachu_redis.cluster import BETWEEN, HOPS
 from cachu_redis.scripts import spelled_out
-from cachu_redis.topology import Topology
+from cachu_redis.topology import BETWEEN, HOPS, Topology, meant, moves
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -70,17 +69,21 @@ class AsyncClusterLine:
             try:
                 node = self.node(address)
                 reply = await (node.read(*command) if read else node.ask(*command))
-            except MovedError as error:
-                self._topology.moved(bucket, (error.host or address[0], error.port))
-            except AskError as error:
-                return await self._ask_elsewhere((error.host or address[0], error.port), command)
-            except TryAgainError:
-                await asyncio.sleep(BETWEEN)
-            except ClusterDownError:
-                self._topology.doubt()
-                raise
-            except (RedisConnectionError, RedisTimeoutError, OSError) as error:
-                raise self._topology.failed(address, error) from error
+            except ResponseError as refusal:
+                error = meant(refusal)
+                if isinstance(error, MovedError):
+                    self._topology.moved(bucket, (error.host or address[0], error.port))
+                elif isinstance(error, AskError):
+                    place = error.host or address[0], error.port
+                    return await self._ask_elsewhere(place, command)
+                elif isinstance(error, TryAgainError):
+                    await asyncio.sleep(BETWEEN)
+                else:
+                    if isinstance(error, ClusterDownError):
+                        self._topology.doubt()
+                    raise
+            except (RedisConnectionError, RedisTimeoutError, OSError) as failure:
+                raise self._topology.failed(address, failure) from failure
             else:
                 self._topology.answered(address)
                 return reply
@@ -107,7 +110,7 @@ class AsyncClusterLine:
             for number, answer in zip(numbers, answers):
                 replies[number] = answer
         for number, reply in enumerate(replies):
-            if isinstance(reply, (AskError, TryAgainError)):
+            if isinstance(reply, ResponseError) and moves(reply):
                 replies[number] = await self.ask(*commands[number])
         return replies
 
@@ -116,8 +119,10 @@ class AsyncClusterLine:
         address = await self._owner(bucket)
         try:
             await self.node(address).wait(key, since, seconds)
-        except ResponseError:
-            await asyncio.sleep(BETWEEN)  # the bucket moves; whoever waits looks again
+        except ResponseError as error:
+            if not moves(error):
+                raise
+            await asyncio.sleep(BETWEEN)  # whoever waits looks again
         except (RedisConnectionError, RedisTimeoutError, OSError) as error:
             raise self._topology.failed(address, error) from error
 
@@ -139,10 +144,10 @@ class AsyncClusterLine:
         for line in list(self._lines.values()):
             await line.close()
 
-    def abandon(self) -> None:
-        """Close all connections of a loop that was closed itself."""
+    def abandon(self, *, forked: bool = False) -> None:
+        """Close all connections of a loop that was closed itself, or is our parent process's."""
         for line in self._lines.values():
-            line.abandon()
+            line.abandon(forked=forked)
 
     async def _ask_node(self, address: Address, commands: Sequence[Command]) -> list[Any]:
         try:

@@ -1,4 +1,4 @@
-"""Lines for asynchronous code: one connection to one server, shared by all tasks of a loop.
+"""Lines for asynchronous code: the way to one server, shared by all tasks of a loop.
 
 Whatever the tasks of one tick ask travels as one batch. Nobody runs beside them: the task that
 finds the line free takes the lead, sends its own command and reads the reply; whoever comes
@@ -8,17 +8,16 @@ meanwhile queues up, and the first of those leads the next batch, of them all.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from math import ceil, inf
-from time import monotonic
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
+from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from cachu_redis.faults import check_mode
-from cachu_redis.packing import pack
+from cachu_redis.async_connections import Connector
+from cachu_redis.async_waits import AsyncWaits
+from cachu_redis.async_wires import AsyncWire
 from cachu_redis.scripts import spelled_out
 
 if TYPE_CHECKING:
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 # What a waiting request is answered if it is to lead the next batch.
 _LEAD: Final[list[Any]] = []
-# What is not larger than this, in bytes, never has to wait until it can be sent.
-_SMALL: Final = 32_000
 
 
 class _Request:
@@ -46,11 +43,11 @@ class _Request:
 
 
 class AsyncLine:
-    """A connection to one server.
+    """The way to one server.
 
     Args:
         make: Makes a connection, to wherever the server is now.
-        size: How many connections there may be besides, for slow replies.
+        size: How many connections there may be besides, for those who wait.
         patience: Seconds that the server has for an answer.
         mode: What the server must say that it is, "standalone" or "cluster".
         sentinels: Who knows which server it is now, if there are such.
@@ -66,19 +63,12 @@ class AsyncLine:
         sentinels: Sentinels | None = None,
         health: float = inf,
     ) -> None:
-        self._make = make
-        self._patience = patience
-        self._mode = mode
-        self._sentinels = sentinels
-        self._health = health
-        self._used_at = -inf
-        self._checked = False
-        self._connection: Any = None
+        connector = Connector(make, mode)
+        self._waits = AsyncWaits(connector, size, patience)
+        self._wire = AsyncWire(connector, patience, sentinels, health, self._waits)
         self._queue: list[_Request] = []
         self._reads: dict[Command, asyncio.Future[_Outcome]] = {}
         self._busy = False
-        self._slow: list[Any] = []
-        self._seats = asyncio.Semaphore(size)
         self._rest: asyncio.Task[None] | None = None
 
     def at(self, bucket: int) -> AsyncLine:
@@ -137,49 +127,21 @@ class AsyncLine:
         return await self.ask_all([command for _, command in commands])
 
     async def wait(self, key: str, since: bytes, seconds: float) -> None:
-        """Wait for a wake-up call after *since*, at most *seconds*; as long for a connection."""
-        until = monotonic() + seconds
-        try:
-            await asyncio.wait_for(self._seats.acquire(), seconds)
-        except asyncio.TimeoutError:
-            return
-        connection: Any = None
-        try:
-            connection = self._slow.pop() if self._slow else await self._connected()
-            left = max(0.001, until - monotonic())
-            command = ("XREAD", "BLOCK", ceil(left * 1000), "STREAMS", key, since)
-            await connection.send_command(*command, check_health=False)
-            connection.socket_timeout = left + self._patience
-            await connection.read_response(disable_decoding=True)
-            connection.socket_timeout = self._patience
-        except ResponseError:
-            self._slow.append(connection)
-            raise
-        except BaseException:
-            if connection is not None:
-                await connection.disconnect(nowait=True)
-            raise
-        finally:
-            self._seats.release()
-        self._slow.append(connection)
+        """Wait for a wake-up call after *since*, at most *seconds*, or not so long."""
+        await self._waits.wait(key, since, seconds)
 
     async def close(self) -> None:
         """Close all connections; the next command opens one again."""
         rest = self._rest
         if rest is not None and not rest.done():
             rest.cancel()
-        connections, self._slow = [*self._slow, self._connection], []
-        self._connection = None
-        for connection in connections:
-            if connection is not None:
-                await connection.disconnect(nowait=True)
+        await self._waits.close()
+        await self._wire.close()
 
-    def abandon(self) -> None:
-        """Close all connections of a loop that was closed itself."""
-        for connection in (*self._slow, self._connection):
-            if connection is not None:
-                _cut(connection)
-        self._slow, self._connection = [], None
+    def abandon(self, *, forked: bool = False) -> None:
+        """Close all connections of a loop that was closed itself, or is our parent process's."""
+        self._waits.abandon(forked=forked)
+        self._wire.abandon(forked=forked)
 
     async def _read_for_all(self, command: Command) -> Any:
         outcome: asyncio.Future[_Outcome] = asyncio.get_running_loop().create_future()
@@ -220,7 +182,7 @@ class AsyncLine:
             batch += request.commands
         replies: list[Any] = []
         try:
-            await self._exchange(batch, replies)
+            await self._wire.exchange(batch, replies)
         except asyncio.CancelledError:
             # The others must not suffer, nor find our replies in place of theirs.
             rest = self._finish(batch, replies, len(commands), others)
@@ -234,90 +196,16 @@ class AsyncLine:
         self._pass_on()
         return replies[: len(commands)]
 
-    async def _exchange(self, batch: Sequence[Command], replies: list[Any]) -> None:
-        """Send *batch* and read its replies; if the connection was closed, over a new one."""
-        fresh = self._connection is None
-        try:
-            await self._send_and_read(batch, replies)
-        except RedisConnectionError:
-            await self._disconnect()
-            if fresh:
-                raise
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            await self._disconnect()
-            raise
-        else:
-            replaced = any(isinstance(reply, ReadOnlyError) for reply in replies)
-            if not replaced or self._sentinels is None:
-                return
-            await self._disconnect()
-        replies.clear()
-        try:
-            await self._send_and_read(batch, replies)
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            await self._disconnect()
-            raise
-
-    async def _send_and_read(self, batch: Sequence[Command], replies: list[Any]) -> None:
-        connection = await self._ready()
-        if len(batch) == 1:
-            packed = pack(batch[0])
-        else:
-            packed = [part for command in batch for part in pack(command)]
-        if sum(map(len, packed)) < _SMALL:
-            # It goes into a buffer at once, and redis-py would make a task to watch the time.
-            connection.socket_timeout = None
-        try:
-            await connection.send_packed_command(packed, check_health=False)
-        finally:
-            connection.socket_timeout = self._patience
-        await self._read(connection, len(batch), replies)
-        self._used_at = monotonic()
-
-    async def _ready(self) -> Any:
-        """Return the connection, or make one."""
-        sentinels = self._sentinels
-        due = sentinels is not None and monotonic() >= sentinels.due
-        if sentinels is not None and due and await sentinels.moved_async():
-            await self.close()
-        if self._connection is not None and monotonic() >= self._used_at + self._health:
-            try:
-                await self._connection.send_command("PING", check_health=False)
-                await self._read(self._connection, 1, [])
-            except (RedisConnectionError, RedisTimeoutError):
-                await self._disconnect()
-        if self._connection is None:
-            self._connection = await self._connected()
-        return self._connection
-
-    async def _read(self, connection: Any, number: int, replies: list[Any]) -> None:
-        while len(replies) < number:
-            try:
-                reply = await connection.read_response(
-                    disable_decoding=True, disconnect_on_error=False
-                )
-            except ResponseError as error:
-                reply = error
-            replies.append(reply)
-
     async def _finish(
         self, batch: Sequence[Command], replies: list[Any], own: int, others: list[_Request]
     ) -> None:
         """Read what a cancelled leader left."""
         try:
-            connection = self._connection
-            if connection is None:
-                # Nothing was sent yet.
+            if not await self._wire.finish(len(batch), replies):
                 self._queue[:0] = others
                 self._pass_on()
                 return
-            await self._read(connection, len(batch), replies)
         except BaseException as error:
-            await self._disconnect()
             told = error if isinstance(error, Exception) else RedisConnectionError("Cancelled")
             self._fail(others, told)
             self._pass_on(told)
@@ -347,28 +235,6 @@ class AsyncLine:
                 return
         self._busy = False
 
-    async def _connected(self) -> Any:
-        connection: Any = None
-        try:
-            connection = await self._make()
-            await connection.connect()
-            if not self._checked:
-                await connection.send_command("HELLO", check_health=False)
-                replies: list[Any] = []
-                await self._read(connection, 1, replies)
-                check_mode(replies[0], self._mode)
-                self._checked = True
-        except BaseException:
-            if connection is not None:
-                await connection.disconnect(nowait=True)
-            raise
-        return connection
-
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.disconnect(nowait=True)
-
 
 def _checked(reply: Any) -> Any:
     if isinstance(reply, Exception):
@@ -391,23 +257,6 @@ def _deal(requests: list[_Request], replies: list[Any], start: int) -> None:
         if not request.answer.done():
             request.answer.set_result(replies[start:end])
         start = end
-
-
-def _cut(connection: Any) -> None:
-    """Close the socket of a connection whose loop is gone; nothing else can be closed any more."""
-    writer = getattr(connection, "_writer", None)
-    connection._reader = connection._writer = None  # noqa: SLF001
-    if writer is None:
-        return
-    transport = writer.transport
-    with suppress(RuntimeError):  # it says that the loop is closed, and is marked nevertheless
-        transport.close()
-    found = transport.get_extra_info("socket")
-    raw = getattr(found, "_sock", found)
-    if raw is not None:
-        raw.close()
-    if hasattr(transport, "_sock"):
-        transport._sock = None  # noqa: SLF001  or it would complain
 
 
 def _like(error: Exception) -> Exception:

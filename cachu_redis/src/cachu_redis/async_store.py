@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
 from cachu.backends.stores import AsyncStore, Lease
 from cachu_redis import scripts
+from cachu_redis.claims import Claim
 from cachu_redis.near_cache import NearRegion
-from cachu_redis.region import CAPABILITIES, Claim, RegionCommands, settings_of, total
+from cachu_redis.region import CAPABILITIES, RegionCommands, settings_of, total
+from cachu_redis.replies import load_each, opened, opened_each, opened_tagged
 from cachu_redis.servers import Servers
 from cachu_redis.spelling import REGISTRY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
 
     from cachu.backends import RegionName
     from cachu.regions import Region
@@ -41,7 +43,7 @@ class AsyncRedisStore(AsyncStore):
         self._servers.async_users.add(id(self))
         near = self._servers.near
         self._near = None if near is None else NearRegion(near)
-        self._renewing: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
 
     async def load(self, key: str, tag: str | None = None) -> bytes | None:
         """Return the data under *key*, or None."""
@@ -60,11 +62,11 @@ class AsyncRedisStore(AsyncStore):
             reply = await line.read("MGET", bucket.entry + digest, bucket.region, bucket.tag + mark)
         else:
             reply = await line.read("MGET", bucket.entry + digest, bucket.region)
-        data, other = self._commands.opened(reply, mark)
+        data, other = opened(reply, mark)
         if other is not None:
             mark = other
             found = await line.read("MGET", bucket.tag + other)
-            data = self._commands.opened([*reply[:2], *found], other)[0]
+            data = opened([*reply[:2], *found], other)[0]
         if ticket is not None and data is not None and near is not None:
             names = [bucket.entry + digest, bucket.region]
             if mark:
@@ -101,7 +103,7 @@ class AsyncRedisStore(AsyncStore):
 
     async def regions(self) -> Iterable[RegionName]:
         """List the regions of all packages on the server."""
-        return self._commands.listed(
+        return self._commands.registration.listed(
             await self._line().at(0).ask(*scripts.REGIONS.call((REGISTRY,)))
         )
 
@@ -110,11 +112,11 @@ class AsyncRedisStore(AsyncStore):
         found: dict[str, bytes] = {}
         wanted = [(key, *self._commands.place(key)) for key in keys]
         line = self._line()
-        replies = await line.ask_each(self._commands.load_each(wanted))
-        tagged = self._commands.opened_each(wanted, replies, found)
+        replies = await line.ask_each(load_each(wanted))
+        tagged = opened_each(wanted, replies, found)
         if tagged:
             generations = await line.ask_each([command for *_, command in tagged])
-            self._commands.opened_tagged(tagged, generations, found)
+            opened_tagged(tagged, generations, found)
         return found
 
     async def begin(
@@ -127,7 +129,13 @@ class AsyncRedisStore(AsyncStore):
         line = self._line().at(bucket.number)
         give_up = monotonic() + wait
         while True:
-            reply = await line.ask(*self._commands.begin(claim, force))
+            command = self._commands.begin(claim, force)
+            try:
+                reply = await line.ask(*command)
+            except asyncio.CancelledError:
+                if self._commands.exclusive:  # the server may hand out a lease all the same
+                    self._in_background(self._give_up(claim))
+                raise
             found = self._commands.begun(claim, reply)
             if isinstance(found, bytes):
                 return found
@@ -169,7 +177,7 @@ class AsyncRedisStore(AsyncStore):
             self._near.table.forget((bucket.entry + digest,))
 
     async def _register(self, ttl: float) -> None:
-        commands = self._commands.registration(ttl)
+        commands = self._commands.registration.due(ttl)
         if commands is None:
             return
         line, (look, change) = self._line().at(0), commands
@@ -181,7 +189,7 @@ class AsyncRedisStore(AsyncStore):
             if not listed:
                 await line.ask(*change)
         except BaseException:
-            self._commands.forget_registration()
+            self._commands.registration.forget()
             raise
 
     def _renew_later(self, claim: Claim) -> None:
@@ -189,10 +197,19 @@ class AsyncRedisStore(AsyncStore):
         claim.renewal = loop.call_later(self._commands.lease / 3, self._renew_soon, claim)
 
     def _renew_soon(self, claim: Claim) -> None:
-        task = asyncio.get_running_loop().create_task(self._renew(claim))
-        self._renewing.add(task)
-        task.add_done_callback(self._renewing.discard)
+        self._in_background(self._renew(claim))
         self._renew_later(claim)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _give_up(self, claim: Claim) -> None:
+        try:
+            await self._line().at(claim.bucket.number).ask(*self._commands.abandon(claim))
+        except Exception as error:
+            logging.getLogger("cachu").debug("A lease could not be given up: %s", error)
 
     async def _renew(self, claim: Claim) -> None:
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import (
     AskError,
@@ -23,18 +23,13 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from cachu_redis.lines import Line
 from cachu_redis.scripts import spelled_out
-from cachu_redis.topology import Topology
+from cachu_redis.topology import BETWEEN, HOPS, Topology, meant, moves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cachu_redis.lines import Command
     from cachu_redis.topology import Address
-
-# How often a command follows a bucket that moves, and how long it waits for one that is between
-# two nodes, in seconds.
-HOPS: Final = 4
-BETWEEN: Final = 0.01
 
 
 class ClusterLine:
@@ -71,17 +66,21 @@ class ClusterLine:
             address = self._owner(bucket)
             try:
                 reply = self.node(address).ask(*command)
-            except MovedError as error:
-                self._topology.moved(bucket, (error.host or address[0], error.port))
-            except AskError as error:
-                return self._ask_elsewhere((error.host or address[0], error.port), command)
-            except TryAgainError:
-                time.sleep(BETWEEN)
-            except ClusterDownError:
-                self._topology.doubt()
-                raise
-            except (RedisConnectionError, RedisTimeoutError, OSError) as error:
-                raise self._topology.failed(address, error) from error
+            except ResponseError as refusal:
+                error = meant(refusal)
+                if isinstance(error, MovedError):
+                    self._topology.moved(bucket, (error.host or address[0], error.port))
+                elif isinstance(error, AskError):
+                    place = error.host or address[0], error.port
+                    return self._ask_elsewhere(place, command)
+                elif isinstance(error, TryAgainError):
+                    time.sleep(BETWEEN)
+                else:
+                    if isinstance(error, ClusterDownError):
+                        self._topology.doubt()
+                    raise
+            except (RedisConnectionError, RedisTimeoutError, OSError) as failure:
+                raise self._topology.failed(address, failure) from failure
             else:
                 self._topology.answered(address)
                 return reply
@@ -108,7 +107,7 @@ class ClusterLine:
             for number, answer in zip(numbers, answers):
                 replies[number] = answer
         for number, reply in enumerate(replies):
-            if isinstance(reply, (AskError, TryAgainError)):
+            if isinstance(reply, ResponseError) and moves(reply):
                 replies[number] = self.ask(*commands[number])
         return replies
 
@@ -117,8 +116,10 @@ class ClusterLine:
         address = self._owner(bucket)
         try:
             self.node(address).wait(key, since, seconds)
-        except ResponseError:
-            time.sleep(BETWEEN)  # the bucket moves; whoever waits looks again
+        except ResponseError as error:
+            if not moves(error):
+                raise
+            time.sleep(BETWEEN)  # whoever waits looks again
         except (RedisConnectionError, RedisTimeoutError, OSError) as error:
             raise self._topology.failed(address, error) from error
 

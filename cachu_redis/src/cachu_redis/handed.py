@@ -136,5 +136,5 @@ class AsyncHandedLine:
     async def close(self) -> None:
         """Leave the client to whom it belongs."""
 
-    def abandon(self) -> None:
+    def abandon(self, *, forked: bool = False) -> None:
         """Leave the client to whom it belongs."""

@@ -137,9 +137,13 @@ class Line:
         return self.ask_all([command for _, command in commands])
 
     def wait(self, key: str, since: bytes, seconds: float) -> None:
-        """Wait for a wake-up call after *since*, at most *seconds*; as long for a connection."""
+        """Wait for a wake-up call after *since*, at most *seconds*; as long for a connection.
+
+        It may return too early, so whoever waited looks again.
+        """
         until = monotonic() + seconds
         pool = self._slow
+        fresh = not pool.idle
         connection = pool.take(seconds)
         if connection is None:
             return
@@ -152,10 +156,16 @@ class Line:
         except ResponseError:
             pool.give_back(connection)
             raise
+        except RedisConnectionError:
+            pool.drop(connection)
+            if fresh:
+                raise
+            pool.close()  # the others were closed by the server, too
         except BaseException:
             pool.drop(connection)
             raise
-        pool.give_back(connection)
+        else:
+            pool.give_back(connection)
 
     def close(self) -> None:
         """Close what is idle now."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from typing import TYPE_CHECKING, Any
 
 from cachu_redis import scripts
@@ -18,6 +17,7 @@ from cachu_redis.region import settings_of, turn
 from cachu_redis.renewals import renewals
 from cachu_redis.servers import Servers
 from cachu_redis.spelling import RegionKeys
+from cachu_redis.tokens import fresh
 
 if TYPE_CHECKING:
     from cachu.regions import Region
@@ -60,7 +60,7 @@ class _Lock:
         self._renewal: Any = None
 
     def _take(self) -> tuple[Any, ...]:
-        self._token = b"d" + os.urandom(15)
+        self._token = b"d" + fresh(15)
         life = round(self._locks.lease * 1000)
         return scripts.TAKE.call((self._lock, self._wake), self._token, life)
 

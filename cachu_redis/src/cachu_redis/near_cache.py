@@ -13,6 +13,7 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from cachu.backends.stores import Held
 from cachu_redis.spelling import PREFIX
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     Address = tuple[str, int]
     Token = list[bool]
-    Entries = dict[str, tuple[bytes, Token, Token]]
+    Entries = dict[str, tuple[Held, Token, Token]]
 
 # Seconds between two signs of life, and after how many without one nothing is believed any more.
 _BEAT: Final = 1.0
@@ -95,8 +96,9 @@ class NearTable:
             while len(self._index) >= self._size:
                 self._drop(next(iter(self._index)))
             tokens = [self._tokens.setdefault(name, [True]) for name in names[1:]]
-            entries[key] = data, tokens[0], tokens[1] if len(tokens) > 1 else _ALWAYS
+            # In this order: were this process forked in between, the child must find it.
             self._index[names[0]] = entries, key
+            entries[key] = Held(data), tokens[0], tokens[1] if len(tokens) > 1 else _ALWAYS
 
     def forget(self, names: Iterable[str]) -> None:
         """Forget what depends on these keys of the server, because they changed."""

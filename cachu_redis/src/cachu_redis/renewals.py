@@ -58,9 +58,11 @@ class Renewals:
         self._running.pop(id(renewal), None)
 
     def close(self) -> None:
-        """End the thread; the next lease starts another one."""
+        """End the thread if there is no lease; the next one starts another thread."""
         with self._gate:
-            thread, self._thread = self._thread, None
+            thread = self._thread
+            if not self._is_over():
+                return
             self._gate.notify_all()
         if thread is not None and thread is not threading.current_thread():
             thread.join()
@@ -83,6 +85,15 @@ class Renewals:
             else:
                 self._gate.notify_all()
 
+    def _is_over(self) -> bool:
+        """Let go of the thread if there is no lease, and say so. The gate must be held."""
+        thread, pace = self._thread, self._pace
+        self._thread, self._pace = None, inf
+        if self._running:  # looked at last: whoever came before that saw a thread
+            self._thread, self._pace = thread, pace
+            return False
+        return True
+
     def _run(self) -> None:
         until = monotonic() + _IDLE
         while True:
@@ -90,8 +101,7 @@ class Renewals:
             with self._gate:
                 if self._thread is not threading.current_thread():
                     return
-                if not self._running and monotonic() >= until:
-                    self._thread, self._pace = None, inf
+                if monotonic() >= until and self._is_over():
                     return
                 self._gate.wait(self._pace / 2)
             running = list(self._running.values())

@@ -14,6 +14,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from cachu_redis.addresses import Addresses
+from cachu_redis.renewals import renewals
 from cachu_redis.spelling import CLUSTER_BUCKETS
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Servers:
     @property
     def client(self) -> Any:
         """A client of redis-py for the application's own use."""
-        from cachu_redis.clients import make_client
+        from cachu_redis.made_clients import make_client
 
         with _lock:
             if self._client is None:
@@ -118,6 +119,7 @@ class Servers:
     def close(self) -> None:
         """Close what plain code uses, if no store is open any more."""
         if not self.users:
+            renewals.close()
             if self._line is not None:
                 self._line.close()
             if self._client is not None and self._client is not self._settings.redis_client:
@@ -135,6 +137,8 @@ class Servers:
 
     def after_fork(self) -> None:
         """Forget, in a child process, the connections of its parent."""
+        for _, line, _ in self._async_lines.values():
+            line.abandon(forked=True)
         self._async_lines = {}
         if self._near is not None:
             self._near.after_fork()

@@ -9,9 +9,11 @@ from redis.exceptions import ResponseError
 
 from cachu.backends.stores import Lease, Store
 from cachu_redis import scripts
+from cachu_redis.claims import Claim
 from cachu_redis.near_cache import NearRegion
-from cachu_redis.region import CAPABILITIES, Claim, RegionCommands, settings_of, total
+from cachu_redis.region import CAPABILITIES, RegionCommands, settings_of, total
 from cachu_redis.renewals import renewals
+from cachu_redis.replies import load_each, opened, opened_each, opened_tagged
 from cachu_redis.servers import Servers
 from cachu_redis.spelling import REGISTRY
 
@@ -58,11 +60,11 @@ class RedisStore(Store):
             reply = line.ask("MGET", bucket.entry + digest, bucket.region, bucket.tag + mark)
         else:
             reply = line.ask("MGET", bucket.entry + digest, bucket.region)
-        data, other = self._commands.opened(reply, mark)
+        data, other = opened(reply, mark)
         if other is not None:
             mark = other
             found = line.ask("MGET", bucket.tag + other)
-            data = self._commands.opened([*reply[:2], *found], other)[0]
+            data = opened([*reply[:2], *found], other)[0]
         if ticket is not None and data is not None and near is not None:
             names = [bucket.entry + digest, bucket.region]
             if mark:
@@ -98,17 +100,19 @@ class RedisStore(Store):
 
     def regions(self) -> Iterable[RegionName]:
         """List the regions of all packages on the server."""
-        return self._commands.listed(self._line.at(0).ask(*scripts.REGIONS.call((REGISTRY,))))
+        return self._commands.registration.listed(
+            self._line.at(0).ask(*scripts.REGIONS.call((REGISTRY,)))
+        )
 
     def load_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Return what there is under each of *keys*."""
         found: dict[str, bytes] = {}
         wanted = [(key, *self._commands.place(key)) for key in keys]
-        replies = self._line.ask_each(self._commands.load_each(wanted))
-        tagged = self._commands.opened_each(wanted, replies, found)
+        replies = self._line.ask_each(load_each(wanted))
+        tagged = opened_each(wanted, replies, found)
         if tagged:
             generations = self._line.ask_each([command for *_, command in tagged])
-            self._commands.opened_tagged(tagged, generations, found)
+            opened_tagged(tagged, generations, found)
         return found
 
     def begin(
@@ -162,7 +166,7 @@ class RedisStore(Store):
             self._near.table.forget((bucket.entry + digest,))
 
     def _register(self, ttl: float) -> None:
-        commands = self._commands.registration(ttl)
+        commands = self._commands.registration.due(ttl)
         if commands is None:
             return
         line, (look, change) = self._line.at(0), commands
@@ -174,7 +178,7 @@ class RedisStore(Store):
             if not listed:
                 line.ask(*change)
         except BaseException:
-            self._commands.forget_registration()
+            self._commands.registration.forget()
             raise
 
     def _renew(self, claim: Claim) -> None:

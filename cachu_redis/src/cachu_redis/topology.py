@@ -6,20 +6,50 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from redis.crc import key_slot
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MovedError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from cachu_redis.spelling import CLUSTER_BUCKETS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 Address: TypeAlias = tuple[str, int]
 
 SLOTS: Final = [key_slot(str(bucket).encode()) for bucket in range(CLUSTER_BUCKETS)]
 """The slot of each bucket."""
+# How often a command follows a bucket that moves, and how long it waits for one that is between
+# two nodes, in seconds.
+HOPS: Final = 4
+BETWEEN: Final = 0.01
+_WORDS: Final[dict[str, Callable[[str], ResponseError]]] = {
+    "ASK": AskError,
+    "CLUSTERDOWN": ClusterDownError,
+    "MOVED": MovedError,
+    "TRYAGAIN": TryAgainError,
+}
 # How long a node that failed is left alone, in seconds: less at first, then more.
 _SHORTEST: Final = 0.1
 _LONGEST: Final = 1.0
+
+
+def meant(error: ResponseError) -> ResponseError:
+    """Return what a node meant; before its release 6, redis-py only reads it for its own client."""
+    word, _, rest = str(error).partition(" ")
+    kind = _WORDS.get(word)
+    return error if kind is None else kind(rest)
+
+
+def moves(error: ResponseError) -> bool:
+    """Tell whether a node said that a bucket moves, or that it is not its master any more."""
+    moved = isinstance(meant(error), (AskError, ClusterDownError, TryAgainError))
+    return moved or str(error).startswith("UNBLOCKED")
 
 
 class NodeError(RedisConnectionError):
@@ -52,8 +82,9 @@ class Topology:
             NodeError: If the node is left alone now.
         """
         address = self._owners.get(bucket)
-        if self._rests and address in self._rests:
-            until, _, error = self._rests[address]
+        rest = self._rests.get(address) if self._rests and address else None
+        if address is not None and rest is not None:
+            until, _, error = rest
             if monotonic() < until:
                 raise NodeError(
                     f"The node {address[0]}:{address[1]} is left alone for a moment"

@@ -25,6 +25,8 @@ class Proxy:
     Attributes:
         delay: How many seconds every answer is late.
         silent: Whether answers are swallowed instead.
+        losing: A request with these bytes is passed on, once, and its answer is lost along with the
+            connection.
         taken: How many connections were taken so far.
         requests: How many bursts of requests clients have sent: one for each round trip.
     """
@@ -33,6 +35,7 @@ class Proxy:
         self.target = target
         self.delay = 0.0
         self.silent = False
+        self.losing = b""
         self.taken = 0
         self.requests = 0
         self.pairs: set[_Client] = set()
@@ -85,6 +88,7 @@ class _Client(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self._server: asyncio.Transport | None = None
         self._early: list[bytes] = []
+        self.loses = False
 
     def connection_made(self, transport) -> None:
         self.transport = transport
@@ -110,6 +114,8 @@ class _Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.proxy.requests += 1
+        if self.proxy.losing and self.proxy.losing in data:
+            self.proxy.losing, self.loses = b"", True
         if self._server is None:
             self._early.append(data)
         else:
@@ -139,6 +145,8 @@ class _Server(asyncio.Protocol):
             self._answer(data)
 
     def _answer(self, data: bytes) -> None:
+        if self._client.loses:
+            self._client.end()
         if not self._client.proxy.silent and not self._client.transport.is_closing():
             self._client.transport.write(data)
 

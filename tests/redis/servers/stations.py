@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections import Counter
 
 TOPOLOGIES = {"standalone": Server, "cluster": Cluster, "sentinel": Sentinels}
+# A machine that is busy with other tests answers late.
+PATIENT = {"redis_timeout": 10.0, "redis_connect_timeout": 10.0}
 _opened: dict[tuple[str, str], Station] = {}
 _process = os.getpid()
 
@@ -72,6 +74,11 @@ def options(station: Station) -> dict[str, Any]:
     if isinstance(station, Cluster):
         return {"redis_url": station.url, "redis_cluster": True}
     return {"redis_url": station.url}
+
+
+def patiently(station: Station) -> dict[str, Any]:
+    """Return the same for tests that are not about slowness: a busy machine is no fault."""
+    return {**options(station), **PATIENT}
 
 
 @cache
