@@ -9,12 +9,13 @@ from cachu.namesakes import innermost, label
 from cachu.options import checked
 from cachu.policies import Policy
 from cachu.ttls import seconds
+from cachu.wrappers.compiled import UNSET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
     from datetime import timedelta
-    from typing import Any, ParamSpec, TypeVar, overload
+    from typing import Any, ParamSpec, TypeVar
 
     from cachu.cached import AsyncDecorator, Cached, Decorator
     from cachu.entries import CacheEntry
@@ -25,11 +26,15 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     R = TypeVar("R")
     T = TypeVar("T")
-else:
+
+if not TYPE_CHECKING:
 
     def overload(function):
         """Leave typing out of `import cachu`."""
         return function
+
+else:
+    from typing import overload
 
 
 _GENERATOR, _COROUTINE, _ITERABLE_COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x100, 0x200
@@ -60,7 +65,7 @@ def cache(
     lock_timeout: float | timedelta | None = None,
     fail_open: bool | None = None,
 ) -> Decorator: ...
-def cache(ttl: Any = 300, **options: Any) -> Any:
+def cache(ttl: Any = UNSET, /, **options: Any) -> Any:
     """Cache what a function returns, by its arguments.
 
     Works with and without parentheses, on functions, methods, class methods, static methods and
@@ -119,12 +124,16 @@ def async_cache(
     lock_timeout: float | timedelta | None = None,
     fail_open: bool | None = None,
 ) -> AsyncDecorator: ...
-def async_cache(ttl: Any = 300, **options: Any) -> Any:
+def async_cache(ttl: Any = UNSET, /, **options: Any) -> Any:
     """Cache what a coroutine function returns; takes what `cache` takes."""
     return _decorate(AsyncFunction, ttl, options)
 
 
 def _decorate(colour: type[Function] | None, ttl: Any, options: dict[str, Any]) -> Any:
+    if ttl is UNSET:  # by name, it is a time to live and never the function
+        return _Decorator(colour, options.pop("ttl", 300), options)
+    if "ttl" in options:
+        raise TypeError("cache() got multiple values for argument 'ttl'")
     if callable(ttl) or isinstance(ttl, (classmethod, staticmethod)):
         return _Decorator(colour, 300, options)(ttl)
     if hasattr(ttl, "__get__"):
