@@ -406,6 +406,8 @@ def test_v6_a_coroutine_as_result_is_refused() -> None:
 def test_ttl_is_given_once(decorator: Any) -> None:
     with pytest.raises(TypeError, match="multiple values for argument 'ttl'"):
         decorator(300, ttl=60)
+    with pytest.raises(TypeError, match="by name"):
+        decorator(300, "memory")
 
 
 # Bad input: nothing is made, and the message helps.

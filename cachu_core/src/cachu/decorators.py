@@ -9,7 +9,6 @@ from cachu.namesakes import innermost, label
 from cachu.options import checked
 from cachu.policies import Policy
 from cachu.ttls import seconds
-from cachu.wrappers.compiled import UNSET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def cache(
     lock_timeout: float | timedelta | None = None,
     fail_open: bool | None = None,
 ) -> Decorator: ...
-def cache(ttl: Any = UNSET, /, **options: Any) -> Any:
+def cache(*given: Any, **options: Any) -> Any:
     """Cache what a function returns, by its arguments.
 
     Works with and without parentheses, on functions, methods, class methods, static methods and
@@ -89,13 +88,15 @@ def cache(ttl: Any = UNSET, /, **options: Any) -> Any:
         lock: As for `configure`, for this function alone.
         lock_timeout: As for `configure`, for this function alone.
         fail_open: As for `configure`, for this function alone.
-        **options: All of the above but *ttl*, which are passed by name.
+        *given: The *ttl*, if it is passed without its name; or the function, if there are no
+            parentheses.
+        **options: All others, which are passed by name.
 
     Returns:
         The decorated function, with `key`, `get`, `set`, `invalidate`, `refresh`, `skip` and
         `info` as attributes, which take its own parameters.
     """
-    return _decorate(None, ttl, options)
+    return _decorate(None, given, options)
 
 
 @overload
@@ -124,16 +125,21 @@ def async_cache(
     lock_timeout: float | timedelta | None = None,
     fail_open: bool | None = None,
 ) -> AsyncDecorator: ...
-def async_cache(ttl: Any = UNSET, /, **options: Any) -> Any:
+def async_cache(*given: Any, **options: Any) -> Any:
     """Cache what a coroutine function returns; takes what `cache` takes."""
-    return _decorate(AsyncFunction, ttl, options)
+    return _decorate(AsyncFunction, given, options)
 
 
-def _decorate(colour: type[Function] | None, ttl: Any, options: dict[str, Any]) -> Any:
-    if ttl is UNSET:  # by name, it is a time to live and never the function
+def _decorate(
+    colour: type[Function] | None, given: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    if not given:  # by name, it is a time to live and never the function
         return _Decorator(colour, options.pop("ttl", 300), options)
+    if len(given) > 1:
+        raise TypeError("cache() takes one positional argument, the ttl; pass the others by name")
     if "ttl" in options:
         raise TypeError("cache() got multiple values for argument 'ttl'")
+    ttl = given[0]
     if callable(ttl) or isinstance(ttl, (classmethod, staticmethod)):
         return _Decorator(colour, 300, options)(ttl)
     if hasattr(ttl, "__get__"):
