@@ -68,8 +68,8 @@ def cache(*given: Any, **options: Any) -> Any:
     """Cache what a function returns, by its arguments.
 
     Works with and without parentheses, on functions, methods, class methods, static methods and
-    other callables; on a coroutine function it is `async_cache`. A wrong option is a
-    `ConfigurationError` at once.
+    other callables; on a coroutine function it is `async_cache`. All options but *ttl* are passed by
+    name. A wrong one is a `ConfigurationError` at once.
 
     Args:
         ttl: How long a result stays fresh: seconds, a `timedelta`, or None for ever. 300 by
@@ -88,9 +88,6 @@ def cache(*given: Any, **options: Any) -> Any:
         lock: As for `configure`, for this function alone.
         lock_timeout: As for `configure`, for this function alone.
         fail_open: As for `configure`, for this function alone.
-        *given: The *ttl*, if it is passed without its name; or the function, if there are no
-            parentheses.
-        **options: All others, which are passed by name.
 
     Returns:
         The decorated function, with `key`, `get`, `set`, `invalidate`, `refresh`, `skip` and
