@@ -64,12 +64,12 @@ def cache(
     lock_timeout: float | timedelta | None = None,
     fail_open: bool | None = None,
 ) -> Decorator: ...
-def cache(*given: Any, **options: Any) -> Any:
+def cache(*given: Any, **options: Any) -> Any:  # noqa: D417  described one by one
     """Cache what a function returns, by its arguments.
 
     Works with and without parentheses, on functions, methods, class methods, static methods and
-    other callables; on a coroutine function it is `async_cache`. All options but *ttl* are passed by
-    name. A wrong one is a `ConfigurationError` at once.
+    other callables; on a coroutine function it is `async_cache`. All options but *ttl* are passed
+    by name. A wrong one is a `ConfigurationError` at once.
 
     Args:
         ttl: How long a result stays fresh: seconds, a `timedelta`, or None for ever. 300 by
