@@ -12,7 +12,7 @@ from cachu.ttls import seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine
+    from collections.abc import Callable, Collection, Coroutine, Sequence
     from datetime import timedelta
     from typing import Any, ParamSpec, TypeVar
 
@@ -127,9 +127,7 @@ def async_cache(*given: Any, **options: Any) -> Any:
     return _decorate(AsyncFunction, given, options)
 
 
-def _decorate(
-    colour: type[Function] | None, given: tuple[Any, ...], options: dict[str, Any]
-) -> Any:
+def _decorate(colour: type[Function] | None, given: Sequence[Any], options: dict[str, Any]) -> Any:
     if not given:  # by name, it is a time to live and never the function
         return _Decorator(colour, options.pop("ttl", 300), options)
     if len(given) > 1:
