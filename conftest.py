@@ -47,7 +47,7 @@ def pytest_collection_finish() -> None:
 
 pytest_collect_file = Sybil(
     parsers=[CodeBlockParser("python", evaluate), SkipParser()],
-    patterns=["README.md", "docs/**/*.md"],
+    patterns=["README.md", "docs/*.md", "docs/**/*.md"],
     excludes=["tests/docs/seed/*.md"],  # test_seed.py runs them
     teardown=leave_clean,
 ).pytest()

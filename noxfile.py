@@ -164,3 +164,11 @@ def docs(session: nox.Session) -> None:
     sync(session)
     session.run("pytest", "tests/docs", "README.md", "docs")
     session.run("python", "docs/examples/quickstart.py")
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """Build the documentation site into site/, and check its links."""
+    sync(session)
+    session.run("pytest", "tests/site")
+    session.run("zensical", "build", "--clean", "--strict")

@@ -402,6 +402,14 @@ def test_v6_a_coroutine_as_result_is_refused() -> None:
     assert tuple(f.info()) == (0, 1, 0)
 
 
+@pytest.mark.parametrize("decorator", [cachu.cache, cachu.async_cache])
+def test_ttl_is_given_once(decorator: Any) -> None:
+    with pytest.raises(TypeError, match="multiple values for argument 'ttl'"):
+        decorator(300, ttl=60)
+    with pytest.raises(TypeError, match="by name"):
+        decorator(300, "memory")
+
+
 # Bad input: nothing is made, and the message helps.
 
 
@@ -413,6 +421,8 @@ def test_v6_a_coroutine_as_result_is_refused() -> None:
         ({"ttl": math.nan}, "ttl"),
         ({"ttl": -math.inf}, "ttl"),
         ({"ttl": [1]}, "ttl"),
+        ({"ttl": len}, r"ttl must be .*built-in function len"),  # not the function to decorate
+        ({"ttl": staticmethod(len)}, "ttl must be"),
         ({"tag": None}, "tag must be"),
         ({"tag": 1}, "tag must be"),
         ({"exclude": "x"}, "exclude must be"),

@@ -92,6 +92,9 @@ class Cached(Protocol[P, R_co]):  # type: ignore[misc]
     ) -> Coroutine[Any, Any, None]: ...
     @overload
     def set(self, value: R_co, /, *args: P.args, **kwargs: P.kwargs) -> None: ...  # type: ignore[misc]
+    def set(self, value: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Keep *value* as the result of a call, as if the function had returned it."""
+        ...
 
     @overload
     def invalidate(  # type: ignore[overload-overlap]
@@ -99,6 +102,9 @@ class Cached(Protocol[P, R_co]):  # type: ignore[misc]
     ) -> Coroutine[Any, Any, bool]: ...
     @overload
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool: ...
+    def invalidate(self, *args: Any, **kwargs: Any) -> Any:
+        """Forget the cached result of a call and say whether there was one."""
+        ...
 
     def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Run the function and replace the cached result of the call."""
@@ -114,6 +120,9 @@ class Cached(Protocol[P, R_co]):  # type: ignore[misc]
     ) -> Coroutine[Any, Any, CacheInfo]: ...
     @overload
     def info(self) -> CacheInfo: ...
+    def info(self) -> Any:
+        """Return the hits, the misses and the current size."""
+        ...
 
 
 class CachedMethod(Protocol[P, R_co]):

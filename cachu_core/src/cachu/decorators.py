@@ -12,9 +12,9 @@ from cachu.ttls import seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine
+    from collections.abc import Callable, Collection, Coroutine, Sequence
     from datetime import timedelta
-    from typing import Any, ParamSpec, TypeVar, overload
+    from typing import Any, ParamSpec, TypeVar
 
     from cachu.cached import AsyncDecorator, Cached, Decorator
     from cachu.entries import CacheEntry
@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     R = TypeVar("R")
     T = TypeVar("T")
-else:
+
+if not TYPE_CHECKING:
 
     def overload(function):
         """Leave typing out of `import cachu`."""
         return function
+
+else:
+    from typing import overload
 
 
 _GENERATOR, _COROUTINE, _ITERABLE_COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x100, 0x200
@@ -60,12 +64,12 @@ def cache(
     lock_timeout: float | timedelta | None = None,
     fail_open: bool | None = None,
 ) -> Decorator: ...
-def cache(ttl: Any = 300, **options: Any) -> Any:
+def cache(*given: Any, **options: Any) -> Any:  # noqa: D417  described one by one
     """Cache what a function returns, by its arguments.
 
     Works with and without parentheses, on functions, methods, class methods, static methods and
-    other callables; on a coroutine function it is `async_cache`. A wrong option is a
-    `ConfigurationError` at once.
+    other callables; on a coroutine function it is `async_cache`. All options but *ttl* are passed
+    by name. A wrong one is a `ConfigurationError` at once.
 
     Args:
         ttl: How long a result stays fresh: seconds, a `timedelta`, or None for ever. 300 by
@@ -84,13 +88,12 @@ def cache(ttl: Any = 300, **options: Any) -> Any:
         lock: As for `configure`, for this function alone.
         lock_timeout: As for `configure`, for this function alone.
         fail_open: As for `configure`, for this function alone.
-        **options: All of the above but *ttl*, which are passed by name.
 
     Returns:
         The decorated function, with `key`, `get`, `set`, `invalidate`, `refresh`, `skip` and
         `info` as attributes, which take its own parameters.
     """
-    return _decorate(None, ttl, options)
+    return _decorate(None, given, options)
 
 
 @overload
@@ -119,12 +122,19 @@ def async_cache(
     lock_timeout: float | timedelta | None = None,
     fail_open: bool | None = None,
 ) -> AsyncDecorator: ...
-def async_cache(ttl: Any = 300, **options: Any) -> Any:
+def async_cache(*given: Any, **options: Any) -> Any:
     """Cache what a coroutine function returns; takes what `cache` takes."""
-    return _decorate(AsyncFunction, ttl, options)
+    return _decorate(AsyncFunction, given, options)
 
 
-def _decorate(colour: type[Function] | None, ttl: Any, options: dict[str, Any]) -> Any:
+def _decorate(colour: type[Function] | None, given: Sequence[Any], options: dict[str, Any]) -> Any:
+    if not given:  # by name, it is a time to live and never the function
+        return _Decorator(colour, options.pop("ttl", 300), options)
+    if len(given) > 1:
+        raise TypeError("cache() takes one positional argument, the ttl; pass the others by name")
+    if "ttl" in options:
+        raise TypeError("cache() got multiple values for argument 'ttl'")
+    ttl = given[0]
     if callable(ttl) or isinstance(ttl, (classmethod, staticmethod)):
         return _Decorator(colour, 300, options)(ttl)
     if hasattr(ttl, "__get__"):

@@ -1,7 +1,7 @@
 """The hooks that a plugin implements.
 
 Every hook takes the name that was asked for and returns None when it is not the plugin's own. The
-first answer counts. Hooks run when a region is bound, never on a hit. They only gain arguments::
+first answer counts. Hooks run when a region is bound, never on a hit. They only gain arguments.
 
     from cachu.hookspecs import hookimpl
 

@@ -28,18 +28,31 @@ __all__ = ["AsyncBackend", "Backend", "Capability"]
 
 
 class Capability(enum.Flag):
-    """What a backend or store can do beyond keeping, finding and deleting an entry."""
+    """What a backend or store can do beyond keeping, finding and deleting an entry.
+
+    Attributes:
+        NONE: Nothing more.
+        CLEAR: Forget all entries of a region.
+        TAGS: Forget the entries with a tag.
+        COUNT: Count fresh entries.
+        EXPIRY: Drop stale entries by itself.
+        REGIONS: List the regions that it holds, also from a cold process.
+        LEASES: Let one caller at a time make a value, and fence the others off.
+        BATCH: Load several keys in one round trip.
+        SHARED: Other processes see the same entries.
+        PERSISTENT: Entries survive the process.
+    """
 
     NONE = 0
-    CLEAR = enum.auto()  # forget all entries of a region
-    TAGS = enum.auto()  # forget the entries with a tag
-    COUNT = enum.auto()  # count fresh entries
-    EXPIRY = enum.auto()  # drop stale entries by itself
-    REGIONS = enum.auto()  # list the regions that it holds, also from a cold process
-    LEASES = enum.auto()  # let one caller at a time make a value, and fence the others off
-    BATCH = enum.auto()  # load several keys in one round trip
-    SHARED = enum.auto()  # other processes see the same entries
-    PERSISTENT = enum.auto()  # entries survive the process
+    CLEAR = enum.auto()
+    TAGS = enum.auto()
+    COUNT = enum.auto()
+    EXPIRY = enum.auto()
+    REGIONS = enum.auto()
+    LEASES = enum.auto()
+    BATCH = enum.auto()
+    SHARED = enum.auto()
+    PERSISTENT = enum.auto()
 
 
 class Backend(ABC):
