@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from contenders import Peer
 
 PACKAGE = "bench_file"
+FAR_PACKAGE = "bench_file_far"
 REFERENCE = "diskcache.Cache"
 MEMOIZED = "diskcache, memoize"
 OTHER_ENGINE = "cachu, backend='diskcache'"
 THREADED = "to_thread(diskcache.Cache)"
 JOBLIB = "joblib.Memory"
 OURS = "cachu"
+FAR = "cachu, file_near_cache=0"  # each hit is read from the database
 SMALL: Any = {"id": 42, "name": "somebody", "roles": ["reader"], "at": 1_700_000_000.5}
 LARGE = bytes(range(256)) * 4096  # 1 MB
 ENTRIES, FEWER = 100_000, 20_000
@@ -52,6 +54,7 @@ def _place() -> Iterator[str]:
 
     folder = tempfile.mkdtemp(prefix="cachu-bench-")
     cachu.configure(package=PACKAGE, file_dir=folder, diskcache_dir=folder)
+    cachu.configure(package=FAR_PACKAGE, file_dir=folder, file_near_cache=0)
     try:
         yield folder
     finally:
@@ -60,11 +63,13 @@ def _place() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def _cached(value: Any, *, coroutine: bool = False, backend: str = "file", **options: Any) -> Any:
+def _cached(
+    value: Any, *, coroutine: bool = False, backend: str = "file", package: str = PACKAGE
+) -> Any:
     import cachu
 
     function = define("x", "return value", coroutine=coroutine, value=value)
-    return cachu.cache(package=PACKAGE, backend=backend, **options)(function)
+    return cachu.cache(package=package, backend=backend)(function)
 
 
 def _keys(n: int) -> Iterator[tuple[str, ...]]:
@@ -85,6 +90,7 @@ def _hits(folder: str, value: Any) -> dict[str, Lane]:
     lanes = {
         REFERENCE: lane("get('key')", get=cache.get),
         OURS: lane("f(7)", f=_cached(value)),
+        FAR: lane("f(7)", f=_cached(value, package=FAR_PACKAGE)),
         MEMOIZED: lane("f(7)", f=cache.memoize(expire=300)(define("x", "return v", v=value))),
         OTHER_ENGINE: lane("f(7)", f=_cached(value, backend="diskcache")),
     }
@@ -195,6 +201,11 @@ def _run_async(peers: Sequence[Peer], pace: Pace) -> Results:
                 "await hop(get, 'key')", coroutine=True, hop=asyncio.to_thread, get=cache.get
             ),
             OURS: lane("await f(7)", coroutine=True, f=_cached(SMALL, coroutine=True)),
+            FAR: lane(
+                "await f(7)",
+                coroutine=True,
+                f=_cached(SMALL, coroutine=True, package=FAR_PACKAGE),
+            ),
             OTHER_ENGINE: lane(
                 "await f(7)", coroutine=True, f=_cached(SMALL, coroutine=True, backend="diskcache")
             ),
