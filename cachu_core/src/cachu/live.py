@@ -10,6 +10,7 @@ from _thread import RLock
 
 from cachu.backends.memory import AsyncMemoryBackend, MemoryBackend
 from cachu.errors import BackendError
+from cachu.loads import loads
 from cachu.making import Maker
 from cachu.sharing import Shared
 
@@ -79,8 +80,11 @@ class LiveRegion:
 
         One that cannot even be made is stood in for, and tried again with the next call.
         """
+        serving = self.serving
+        if serving is not None:
+            return serving
         try:
-            with _lock:
+            with loads, _lock:
                 made: Backend = self._once("guarded", self._make_guarded)
                 self.serving = made
         except BackendError as error:
@@ -93,8 +97,11 @@ class LiveRegion:
     @property
     def async_guarded(self) -> AsyncBackend:
         """The same for coroutine functions."""
+        serving = self.async_serving
+        if serving is not None:
+            return serving
         try:
-            with _lock:
+            with loads, _lock:
                 made: AsyncBackend = self._once("async_guarded", self._make_async_guarded)
                 self.async_serving = made
         except BackendError as error:
@@ -169,7 +176,7 @@ class LiveRegion:
 
     def _once(self, what: str, make: Callable[[], Any]) -> Any:
         if what not in self._made:
-            with _lock:
+            with loads, _lock:
                 if what not in self._made:
                     self._made[what] = make()
         return self._made[what]
