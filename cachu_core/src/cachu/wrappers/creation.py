@@ -87,7 +87,8 @@ class Creation:
     @property
     def superfluous(self) -> bool:
         """Whether an entry is left that a result which is not kept ought to have replaced."""
-        return self._refused and self.replaces and self._leads()
+        lost = self.past and self.force  # an older entry may be fresh, though it was to be replaced
+        return (self._refused or lost) and self.replaces and self._leads()
 
     def board(self) -> Flight | None:
         """Take the lead, or return who has it."""
