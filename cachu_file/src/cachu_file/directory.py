@@ -30,6 +30,11 @@ _DIRECTORY: Final = getattr(os, "O_DIRECTORY", 0)
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 
 
+def user() -> int:
+    """Return the id of the user whose files this process makes, 0 where there are none."""
+    return os.geteuid() if _POSIX else 0
+
+
 def own_name() -> str:
     """Return what this user's directory below `file_dir` is called."""
     if _POSIX:

@@ -164,6 +164,7 @@ def sweep(engine: Engine, connection: Connection, grace: float = GRACE) -> int:
         ranges.touch()  # the time of the last sweep, and a sign of life for cleaners of /tmp
         _forget(engine, connection)
         empty_trash(engine, connection)
+        engine.remove_dead()
         directory = engine.values_if_any()
         if directory is None:
             return 0
