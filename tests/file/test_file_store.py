@@ -240,6 +240,21 @@ def test_a_size_limit_evicts_what_expires_soonest(shelf, size):
     assert store.count() * size > limit / 2
 
 
+def test_a_size_limit_evicts_a_twentieth_at_once(shelf):
+    """And what was written since the last look."""
+    store = shelf.plain(file_size_limit=1_000_000)
+    before, drops = 0, []
+    for number in range(5000):
+        store.store(f"app.f:{number:032}", bytes(100), 1000)
+        if number % 16 == 0:
+            now = store.count()
+            if now < before:
+                drops.append((before - now) / before)
+            before = now
+    assert drops
+    assert max(drops) < 0.08
+
+
 def test_a_size_limit_is_that_of_its_package(shelf):
     """Another package that clears everything does not impose its own."""
     store = shelf.plain()

@@ -84,12 +84,10 @@ def read(directory: PrivateDirectory, name: str) -> bytes:
         os.close(descriptor)
 
 
-def size_of(value: object) -> int:
-    """Return how many bytes the value of a row takes, in the row or in its file."""
+def file_size(value: object) -> int:
+    """Return how many bytes the value of a row takes beside the database."""
     name = name_of(value) if type(value) is not bytes else None
-    if name is not None:
-        return int(name.rpartition(".")[2])
-    return len(value) if isinstance(value, bytes) else 8
+    return 0 if name is None else int(name.rpartition(".")[2])
 
 
 def sweep(
