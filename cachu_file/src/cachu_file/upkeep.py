@@ -86,8 +86,8 @@ def evict(engine: Engine, connection: Connection, limit: int) -> None:
     if pages + files <= limit:
         return
     surplus = pages + files - limit * _ROOM
-    (rows,) = connection.fetch(table.ROWS)
-    each = pages / max(1, rows)  # with its keys, and what the tables need
+    (number,) = connection.fetch(table.ROWS)
+    each = pages / max(1, number)  # with its keys, and what the tables need
     while surplus > 0:
         with engine.turns.take(connection), Transaction(connection):
             rows = connection.execute(table.SOONEST, (_ENTRIES,)).fetchall()
