@@ -52,7 +52,6 @@ say(os.waitpid(child, 0)[1])
     [
         ("cachu_file.settings", "sync"),
         ("cachu.backends.stored", "sync"),
-        ("cachu.serializers.envelope", "sync"),
         ("cachu_file.engine", "sync"),
         ("cachu.backends.async_stored", "async"),
         ("aiosqlite.core", "async"),
