@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 import cachu
+from cachu.regions import LiveRegion
 from cachu.testing import FakeClock
+from cachu_file.store import RegionStore
 
 LARGE = os.urandom(300_000)
 
@@ -422,3 +424,30 @@ def rows(shelf):
 def descriptors():
     open_ones = Path("/proc/self/fd")
     return len(list(open_ones.iterdir())) if open_ones.exists() else 0
+
+
+@pytest.mark.parametrize("option", ["key_prefix", "lock_timeout"])
+def test_what_was_configured_before_does_not_pile_up(shelf, option):
+    """S6, K9: settings may change for ever, and all is closed in the end."""
+    package = shelf.package
+    cachu.configure(package=package, backend="file", file_dir=shelf.root)
+    f = cachu.cache(package=package, name="f")(lambda x: x)
+
+    async def plain(x):
+        return x
+
+    g = cachu.async_cache(package=package, name="g")(plain)
+
+    async def use():
+        for number in range(40):
+            change = f"v{number}:" if option == "key_prefix" else number + 1
+            cachu.configure(package=package, **{option: change})
+            assert (f(number), await g(number)) == (number, number)
+        gc.collect()
+        mine = [one for one in gc.get_objects() if isinstance(one, (LiveRegion, RegionStore))]
+        assert len(mine) < 20
+        before = threading.active_count()
+        await cachu.clear_async_backends()
+        assert threading.active_count() < before
+
+    asyncio.run(use())

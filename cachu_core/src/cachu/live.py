@@ -12,7 +12,7 @@ from cachu.backends.memory import AsyncMemoryBackend, MemoryBackend
 from cachu.errors import BackendError
 from cachu.loads import loads
 from cachu.making import Maker
-from cachu.sharing import Shared
+from cachu.sharing import Shared, options_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,6 +130,15 @@ class LiveRegion:
         """Whether something was made that must be closed one day; memory is just let go of."""
         in_memory = (MemoryBackend, AsyncMemoryBackend)
         return any(not isinstance(made, in_memory) for made in self._made.values())
+
+    @property
+    def stands_in_for(self) -> tuple[Any, ...] | None:
+        """What another region must have in common to close all that this one has open."""
+        stores = [self._made[name] for name in ("plain", "asynchronous") if self._made.get(name)]
+        if not all(getattr(store, "shares_all", False) for store in stores):
+            return None
+        options = options_of(self.name, self.region.config)
+        return (self.name, self.region.package, *options, frozenset(self._made))
 
     def clear(self, tag: str | None) -> int:
         """Clear the region; what is being computed now will not be kept."""

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from secrets import token_hex
 from threading import RLock
 from typing import TYPE_CHECKING, Final
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from cachu_file import damage
 from cachu_file.connections import COMPANIONS, Connection, connect, undo
@@ -70,7 +70,7 @@ class Engine:
         has_files: Whether a large value was seen, so that a write may leave a file to remove.
         noted: When each region was last said to be used, on the monotonic clock; by the identity of
             the database and the id of the region.
-        users: The stores that use it, by `id`.
+        users: The stores that use it, and that somebody uses.
         async_users: Those of them that are asynchronous.
         couriers: Who carries work to threads, once there is asynchronous code.
     """
@@ -90,8 +90,8 @@ class Engine:
         self.upkeep_faults: int = 0
         self.has_files: bool = False
         self.noted: dict[tuple[int, bytes], float] = {}
-        self.users: set[int] = set()
-        self.async_users: set[int] = set()
+        self.users: WeakSet[object] = WeakSet()
+        self.async_users: WeakSet[object] = WeakSet()
         self.couriers: object | None = None
         self._values_name = f"{name}-v{SCHEMA}.values"
         self._lock_name = f"{name}-v{SCHEMA}.lock"

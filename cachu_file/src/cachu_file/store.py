@@ -103,10 +103,11 @@ class FileStore(RegionStore, Store):
     """
 
     capabilities = CAPABILITIES
+    shares_all = True
 
     def __init__(self, region: Region) -> None:
         super().__init__(region)
-        self.engine.users.add(id(self))
+        self.engine.users.add(self)
         self._idle = self.engine.pool.idle
         self._pool = self.engine.pool
         self._spell = self.region.key
@@ -237,7 +238,7 @@ class FileStore(RegionStore, Store):
 
     def close(self) -> None:
         """Close the database if no other region uses it; the next call opens it again."""
-        self.engine.users.discard(id(self))
+        self.engine.users.discard(self)
         if not self.engine.users:
             self.engine.close()
 
