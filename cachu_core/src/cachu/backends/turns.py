@@ -4,6 +4,10 @@ A leader that was overtaken must not store what it brings home, but a store take
 leader may be overtaken in the middle of it. So whoever changes an entry takes the key's turn first,
 and a leader asks only then whether it still leads. A delete thereby comes after a store that had
 begun, and keeps all others from beginning.
+
+Nobody waits for ever: whoever could not wait for a store that hangs tells its leader, who deletes
+what it stored as soon as it can. In between it can be read. Only a store that has leases, and so
+refuses to store what was overtaken, closes that gap, and it alone does so between processes.
 """
 
 from __future__ import annotations
