@@ -286,9 +286,38 @@ def test_c3_what_reads_from_outside_finds_nothing(colour, faults):
         f.get(1)
     assert colour.call("cache_get", f, 1, default="default") == "default"
     assert f.info().currsize == -1
-    f.set("new", 1)
-    assert f.info().faults == 5
+    assert f.info().faults == 4
     assert f.runs == 0
+
+
+def test_c3_a_set_that_fails_leaves_nothing_out_of_date(colour, faults):
+    f = colour.cached()
+    f.set("old", 1)
+    faults.down("store")
+    f.set("new", 1)
+    assert colour.call("cache_get", f, 1, default="gone") == "gone"
+    assert f.info().faults == 1
+
+
+@pytest.mark.parametrize("fail_open", [True, False])
+def test_c3_a_set_raises_if_what_is_out_of_date_may_be_left(colour, faults, fail_open):
+    f = colour.cached(fail_open=fail_open)
+    f.set("old", 1)
+    faults.down("store", "delete")
+    with pytest.raises(BackendError, match="the disk is gone"):
+        f.set("new", 1)
+    assert f.info().faults == 1
+    faults.up()
+    assert f.get(1) == "old"
+
+
+def test_c3_an_overwriting_call_that_fails_leaves_nothing_out_of_date(colour, faults):
+    f = colour.cached()
+    assert f(1) == [1, 1]
+    faults.down("store", "commit", "get_or_create")
+    assert f(1, _overwrite_cache=True) == [1, 2]
+    faults.up()
+    assert f(1) == [1, 3]
 
 
 @pytest.mark.parametrize("down", [False, True], ids=["failing", "left alone"])

@@ -375,3 +375,45 @@ def test_c3_a_cached_function_survives_a_directory_that_cannot_be_made(shelf, co
     assert [f(1), f(1)] == [1, 1]
     assert len([record for record in caplog.records if record.name == "cachu"]) == 1
     occupied.unlink()
+
+
+def a_link(path):
+    path.symlink_to("nowhere")
+
+
+def a_directory(path):
+    path.mkdir()
+
+
+def no_database(path):
+    path.write_bytes(b"no database" * 1000)
+
+
+@pytest.mark.parametrize("damage", [a_link, a_directory, no_database])
+def test_s3_a_clear_of_all_packages_passes_over_what_is_broken(shelf, damage, caplog):
+    """S3: one package's broken file keeps no other from being cleared, nor from being listed."""
+    shelf.plain().store("f:1", b"x", 60)
+    damage(shelf.database.with_name("broken-v1.db"))
+    clear = "print(cachu.cache_clear(backend='file', package='*'))"
+    configure = "cachu.configure(backend='file', file_dir=root)\n"
+    quiet = (
+        "import logging\nlogging.getLogger('cachu').addHandler(logging.StreamHandler(sys.stdout))\n"
+    )
+    said = shelf.run(quiet + configure + clear).splitlines()
+    assert said[-1] == "1"
+    assert any("broken-v1.db" in line for line in said[:-1])
+    assert shelf.made[0].load("f:1") is None
+
+
+def test_a_database_that_was_being_removed_is_swept(shelf):
+    """Whoever heals one may be killed in the middle of that."""
+    store = shelf.plain()
+    store.store("f:1", b"x", 60)
+    left = shelf.database.with_name(f"{shelf.database.name}.0123456789abcdef.dead")
+    others = shelf.database.with_name(f"other-v1.db.{'0' * 16}.dead")
+    left.write_bytes(b"what is left of it")
+    others.write_bytes(b"what is left of another")
+    store.sweep(0)
+    assert not left.exists()
+    assert others.exists()
+    assert store.load("f:1") == b"x"

@@ -297,12 +297,14 @@ def test_what_happens_between_the_look_and_the_lock_is_seen(shelf, make, monkeyp
     store, other = make(), shelf.plain()
     store.store("f:0", b"x", 60)
     take = KeyLocks.take
+    held = []
 
     def late(keys, *arguments):
         monkeypatch.setattr(KeyLocks, "take", take)
         if change == "clear":
             other.clear()
-            assert isinstance(other.begin("f:1"), Lease)  # which it holds from now on
+            held.append(other.begin("f:1"))
+            assert isinstance(held[0], Lease)
         else:
             other.store("f:1", b"theirs", 60)
         return take(keys, *arguments)

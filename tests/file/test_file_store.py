@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 import cachu
+from cachu.regions import LiveRegion
 from cachu.testing import FakeClock
+from cachu_file.store import RegionStore
 
 LARGE = os.urandom(300_000)
 
@@ -240,6 +242,21 @@ def test_a_size_limit_evicts_what_expires_soonest(shelf, size):
     assert store.count() * size > limit / 2
 
 
+def test_a_size_limit_evicts_a_twentieth_at_once(shelf):
+    """And what was written since the last look."""
+    store = shelf.plain(file_size_limit=1_000_000)
+    before, drops = 0, []
+    for number in range(5000):
+        store.store(f"app.f:{number:032}", bytes(100), 1000)
+        if number % 16 == 0:
+            now = store.count()
+            if now < before:
+                drops.append((before - now) / before)
+            before = now
+    assert drops
+    assert max(drops) < 0.08
+
+
 def test_a_size_limit_is_that_of_its_package(shelf):
     """Another package that clears everything does not impose its own."""
     store = shelf.plain()
@@ -407,3 +424,30 @@ def rows(shelf):
 def descriptors():
     open_ones = Path("/proc/self/fd")
     return len(list(open_ones.iterdir())) if open_ones.exists() else 0
+
+
+@pytest.mark.parametrize("option", ["key_prefix", "lock_timeout"])
+def test_what_was_configured_before_does_not_pile_up(shelf, option):
+    """S6, K9: settings may change for ever, and all is closed in the end."""
+    package = shelf.package
+    cachu.configure(package=package, backend="file", file_dir=shelf.root)
+    f = cachu.cache(package=package, name="f")(lambda x: x)
+
+    async def plain(x):
+        return x
+
+    g = cachu.async_cache(package=package, name="g")(plain)
+
+    async def use():
+        for number in range(40):
+            change = f"v{number}:" if option == "key_prefix" else number + 1
+            cachu.configure(package=package, **{option: change})
+            assert (f(number), await g(number)) == (number, number)
+        gc.collect()
+        mine = [one for one in gc.get_objects() if isinstance(one, (LiveRegion, RegionStore))]
+        assert len(mine) < 20
+        before = threading.active_count()
+        await cachu.clear_async_backends()
+        assert threading.active_count() < before
+
+    asyncio.run(use())

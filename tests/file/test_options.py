@@ -80,3 +80,24 @@ def test_s6_what_becomes_of_a_directory_later_is_no_error_of_configuration(
     directory.write_text("a file, meanwhile")
     assert cachu.cache(package=package)(lambda x: x)(1) == 1
     cachu.clear_backends()
+
+
+def test_s6_a_relative_directory_stays_where_it_was_configured(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    package = f"{name}_relative"
+    config = cachu.configure(package=package, backend=name, **{f"{name}_dir": "cache"})
+    assert getattr(config, f"{name}_dir") == str(tmp_path / "cache")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    f = cachu.cache(package=package, name="f")(lambda x: x)
+    assert f(1) == 1
+    assert f.get(1) == 1
+    assert (tmp_path / "cache").is_dir()
+    assert not (tmp_path / "elsewhere" / "cache").exists()
+    cachu.configure(package=package, **{f"{name}_dir": "cache"})
+    assert cachu.cache_get(f, 1, default=None) is None
+    f(1)
+    assert (tmp_path / "elsewhere" / "cache").is_dir()
+    cachu.clear_backends()

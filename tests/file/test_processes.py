@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import cachu
+
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks" / "soak"))
 
 import agreement
@@ -41,3 +43,43 @@ def test_s4_processes_and_colours_agree_with_a_model(tmp_path):
 def test_s4_what_one_colour_stores_the_other_finds(tmp_path):
     """S4: in another process, under the same `name=`."""
     check(agreement.shared(tmp_path))
+
+
+_REFUSING = """
+cachu.configure(package=package, backend="file", file_dir=root)
+options = {"package": package, "name": "f", "validate": lambda entry: entry.value[0] != "old"}
+
+def body(x):
+    time.sleep(0.3)
+    return ["new", os.getpid()]
+
+if sys.argv[3] == "async":
+    async def body_async(x):
+        await asyncio.sleep(0.3)
+        return ["new", os.getpid()]
+
+    f_async = cachu.async_cache(**options)(body_async)
+    f = lambda x: asyncio.run(f_async(x))
+else:
+    f = cachu.cache(**options)(body)
+f(0)
+say("ready")
+sys.stdin.readline()
+say(*f(1))
+"""
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_c1_an_entry_that_validate_refuses_is_replaced_once(shelf, colour):
+    """C1: those who find it wait for who computes the next one, in other processes, too."""
+    cachu.configure(package=shelf.package, backend="file", file_dir=shelf.root)
+    cachu.cache(package=shelf.package, name="f")(lambda x: x).set(["old", 0], 1)
+    processes = [shelf.process(_REFUSING, colour) for _ in range(4)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go on\n")
+        process.stdin.flush()
+    answers = {process.communicate(timeout=30)[0] for process in processes}
+    assert len(answers) == 1
+    assert answers.pop().startswith("new ")

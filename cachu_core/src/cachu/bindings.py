@@ -19,6 +19,7 @@ from cachu.backends.null import AsyncNullBackend, NullBackend
 from cachu.entries import CacheInfo
 from cachu.keys import names
 from cachu.keys.spelling import Spelling
+from cachu.loads import loads
 from cachu.wrappers import compiled
 from cachu.wrappers.callee import Callee
 from cachu.wrappers.memory import MemoryCalls
@@ -114,7 +115,8 @@ class Binding:
             calls, epoch = self._calls, self._epoch
             if calls is not None:
                 return calls
-            made = self._make_calls()
+            with loads:
+                made = self._make_calls()
             with _lock:
                 if self._epoch == epoch and self._calls is None:
                     self._calls = made

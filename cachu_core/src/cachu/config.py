@@ -273,7 +273,10 @@ def _changed(
         if mine or owned.get(plugin) or plugin not in plugins.BUILT_IN:
             kept = plugin != changes.get("backend")
             settings = settings_made(plugin, mine, owned.get(plugin, {}), kept=kept)
-            made |= {plugin: settings} if settings is not None else {}
+            if settings is not None:
+                made[plugin] = settings
+                options = owned.get(plugin, {})
+                owned[plugin] = {option: getattr(settings, option) for option in options}
     owned = {name: options for name, options in owned.items() if options}
     return Config(old.package, values, owned, made)
 

@@ -49,7 +49,7 @@ class Function(Binding):
         return self.calls().peek(*self._bound(args, kwargs))
 
     def set(self, value: Any, /, *args: Any, **kwargs: Any) -> None:
-        """Keep *value* as the result of a call."""
+        """Keep *value* as the result of a call; see `cache_set`."""
         self.policy.refuse_used_up(value)
         self.calls().put(*self._bound(args, kwargs), value)
 
@@ -92,7 +92,7 @@ class AsyncFunction(Function):
         return entry.value
 
     async def set(self, value: Any, /, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
-        """Keep *value* as the result of a call."""
+        """Keep *value* as the result of a call; see `cache_set`."""
         self.policy.refuse_used_up(value)
         await self.calls().put(*self._bound(args, kwargs), value)
 

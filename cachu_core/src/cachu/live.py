@@ -10,8 +10,9 @@ from _thread import RLock
 
 from cachu.backends.memory import AsyncMemoryBackend, MemoryBackend
 from cachu.errors import BackendError
+from cachu.loads import loads
 from cachu.making import Maker
-from cachu.sharing import Shared
+from cachu.sharing import Shared, options_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,8 +80,11 @@ class LiveRegion:
 
         One that cannot even be made is stood in for, and tried again with the next call.
         """
+        serving = self.serving
+        if serving is not None:
+            return serving
         try:
-            with _lock:
+            with loads, _lock:
                 made: Backend = self._once("guarded", self._make_guarded)
                 self.serving = made
         except BackendError as error:
@@ -93,8 +97,11 @@ class LiveRegion:
     @property
     def async_guarded(self) -> AsyncBackend:
         """The same for coroutine functions."""
+        serving = self.async_serving
+        if serving is not None:
+            return serving
         try:
-            with _lock:
+            with loads, _lock:
                 made: AsyncBackend = self._once("async_guarded", self._make_async_guarded)
                 self.async_serving = made
         except BackendError as error:
@@ -123,6 +130,15 @@ class LiveRegion:
         """Whether something was made that must be closed one day; memory is just let go of."""
         in_memory = (MemoryBackend, AsyncMemoryBackend)
         return any(not isinstance(made, in_memory) for made in self._made.values())
+
+    @property
+    def stands_in_for(self) -> tuple[Any, ...] | None:
+        """What another region must have in common to close all that this one has open."""
+        stores = [self._made[name] for name in ("plain", "asynchronous") if self._made.get(name)]
+        if not all(getattr(store, "shares_all", False) for store in stores):
+            return None
+        options = options_of(self.name, self.region.config)
+        return (self.name, self.region.package, *options, frozenset(self._made))
 
     def clear(self, tag: str | None) -> int:
         """Clear the region; what is being computed now will not be kept."""
@@ -169,7 +185,7 @@ class LiveRegion:
 
     def _once(self, what: str, make: Callable[[], Any]) -> Any:
         if what not in self._made:
-            with _lock:
+            with loads, _lock:
                 if what not in self._made:
                     self._made[what] = make()
         return self._made[what]

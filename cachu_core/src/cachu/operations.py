@@ -40,7 +40,14 @@ def cache_get(
 
 
 def cache_set(function: Callable[..., Any], value: Any, /, *args: Any, **kwargs: Any) -> None:
-    """Keep *value* as the result of a call; arguments as for `cache_get`."""
+    """Keep *value* as the result of a call; arguments as for `cache_get`.
+
+    If it cannot be stored, an older result is forgotten.
+
+    Raises:
+        BackendError: If that fails, too, so that the older result may still be there.
+        ConfigurationError: If *function* is not cached, or is a coroutine function.
+    """
     target, args = _target(function, args, "cache_set")
     target.set(value, *args, **kwargs)
 

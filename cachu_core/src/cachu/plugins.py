@@ -15,6 +15,7 @@ from cachu.errors import (
     PluginConflictError,
     UnknownPluginError,
 )
+from cachu.loads import loads
 from cachu.settings import Settings, did_you_mean
 
 TYPE_CHECKING = False
@@ -65,21 +66,27 @@ def manager() -> pluggy.PluginManager:
     """Return the process's plugin manager, made on first use with what ships with the core."""
     global _manager  # noqa: PLW0603  one per process
     if _manager is None:
-        from importlib import import_module
-
-        import pluggy
-
-        from cachu import hookspecs
-
-        made = pluggy.PluginManager(GROUP)
-        made.add_hookspecs(hookspecs)
-        for module in sorted(set(BUILT_IN.values())):
-            made.register(import_module(module), name=module)
-        made.check_pending()
+        with loads:
+            made = _made()
         with _lock:
             if _manager is None:
                 _manager = made
     return _manager
+
+
+def _made() -> pluggy.PluginManager:
+    from importlib import import_module
+
+    import pluggy
+
+    from cachu import hookspecs
+
+    made = pluggy.PluginManager(GROUP)
+    made.add_hookspecs(hookspecs)
+    for module in sorted(set(BUILT_IN.values())):
+        made.register(import_module(module), name=module)
+    made.check_pending()
+    return made
 
 
 def make(hook: str, name: str, region: object) -> object:
@@ -107,7 +114,8 @@ def make(hook: str, name: str, region: object) -> object:
 def optional(hook: str, name: str, region: object) -> object | None:
     """Do as `make` does, but return None where the plugin makes no such thing."""
     ensure(name)
-    made: object | None = getattr(manager().hook, hook)(name=name, region=region)
+    with loads:
+        made: object | None = getattr(manager().hook, hook)(name=name, region=region)
     return made
 
 
@@ -127,7 +135,8 @@ def settings_of(name: str) -> type[Settings] | None:
     """
     ensure(name)
     try:
-        return _own_settings(name, manager().hook.cachu_settings(name=name))
+        with loads:
+            return _own_settings(name, manager().hook.cachu_settings(name=name))
     except Exception as error:
         entries = _entries(fresh=False).get(name)
         origin = _origin(entries[0]) if entries else "this application"
@@ -156,7 +165,8 @@ def ensure(name: str, *hooks: str) -> None:
         entry = _find(name)
         origin = _origin(entry)
         try:
-            plugin = entry.load()  # not under the lock: an import may wait for another thread's
+            with loads:
+                plugin = entry.load()  # not under a lock: an import may wait for another thread's
         except Exception as error:
             raise _broken(name, origin, error) from error
         with _guarded():

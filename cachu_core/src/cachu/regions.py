@@ -67,11 +67,39 @@ def live(
     with _lock:
         found = _live.get(place)
         if found is None or found.region.config != settings:
-            if found is not None and found.holds_resources:
-                # Calls that are under way may still use it, so it is closed with the rest.
-                _retired.append(found)
+            if found is not None:
+                _retire(found)
             found = _live[place] = LiveRegion(name, region)
+            for other_place, other in list(_live.items()):
+                if _is_past(other, found):
+                    del _live[other_place]
+                    _retire(other)
+                    found.used = found.used or other.used
     return found
+
+
+def _is_past(other: LiveRegion, new: LiveRegion) -> bool:
+    """Tell whether *other* has a key prefix that was given up for that of *new*."""
+    return (
+        (other.name, other.region.package) == (new.name, new.region.package)
+        and other.region.key_prefix != new.region.key_prefix
+        and other.holds_resources
+        and other.stands_in_for is not None
+    )
+
+
+def _retire(region: LiveRegion) -> None:
+    """Let go of a region, but not of what it has open.
+
+    Calls that are under way may still use that, so it is closed with the rest: one region of those
+    that have the same open will do.
+    """
+    if not region.holds_resources:
+        return
+    same = region.stands_in_for
+    if same is not None:
+        _retired[:] = [other for other in _retired if other.stands_in_for != same]
+    _retired.append(region)
 
 
 def all_live() -> list[LiveRegion]:

@@ -58,11 +58,20 @@ class Settings:
             """Let checkers accept the options of whatever `Config.settings()` returns."""
 
     def check(self) -> None:
-        """Refuse what types cannot express.
+        """Refuse what types cannot express, and `settle` what would mean something else later.
 
         Raises:
             ValueError: With a sentence that says what is wrong and what to do.
         """
+
+    def settle(self, option: str, value: object) -> None:
+        """Keep *value* as what *option* was set to, such as an absolute path for a relative one.
+
+        Args:
+            option: The option; only `check` may change it.
+            value: Its value from now on.
+        """
+        object.__setattr__(self, option, value)
 
     @classmethod
     def options(cls) -> dict[str, Any]:

@@ -28,12 +28,13 @@ class AsyncFileStore(RegionStore, AsyncStore):
     """
 
     capabilities = CAPABILITIES
+    shares_all = True
 
     def __init__(self, region: Region) -> None:
         super().__init__(region)
         self._couriers = Couriers.of(self.engine)
-        self.engine.users.add(id(self))
-        self.engine.async_users.add(id(self))
+        self.engine.users.add(self)
+        self.engine.async_users.add(self)
         self._spell = self.region.key
 
     async def load(self, key: str, tag: str | None = None) -> bytes | None:
@@ -140,8 +141,8 @@ class AsyncFileStore(RegionStore, AsyncStore):
 
     async def close(self) -> None:
         """Close the database if no other region uses it; the next call opens it again."""
-        self.engine.async_users.discard(id(self))
-        self.engine.users.discard(id(self))
+        self.engine.async_users.discard(self)
+        self.engine.users.discard(self)
         if not self.engine.async_users:
             await self._couriers.close()
         if not self.engine.users:

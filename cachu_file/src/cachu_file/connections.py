@@ -117,7 +117,8 @@ class Connection:
 
     def __del__(self) -> None:
         """Close what a thread lost that was interrupted."""
-        self.close()
+        if hasattr(self, "find"):  # else it is half made
+            self.close()
 
 
 class Transaction:

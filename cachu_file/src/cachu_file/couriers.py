@@ -40,6 +40,7 @@ _SOON: Final = 0.05
 _LOOK: Final = 0.001
 # Seconds that a fork, or the end of the process, waits for an operation to end.
 _PATIENCE: Final = 10.0
+_making: RLock = RLock()
 # What a forked child cannot close, and must not let go of either.
 _inherited: Final[list[object]] = []
 
@@ -279,7 +280,7 @@ class Couriers:
     @classmethod
     def of(cls, engine: Engine) -> Couriers:
         """Return the couriers of an engine, for all its stores."""
-        with engine.pool.lock:
+        with _making:  # not the pool's: a fork has that, and waits for whoever makes a store
             if engine.couriers is None:
                 engine.couriers = cls(engine)
             return engine.couriers  # type: ignore[return-value]
@@ -373,3 +374,12 @@ class Couriers:
 
 def _nothing() -> None:
     pass
+
+
+def _after_fork() -> None:
+    global _making  # noqa: PLW0603  a forked child must not wait for a thread that it does not have
+    _making = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

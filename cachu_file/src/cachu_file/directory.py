@@ -11,6 +11,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from functools import partial
+from io import FileIO
 from typing import TYPE_CHECKING, Final
 
 from cachu_file.errors import UnsafeDirectoryError
@@ -28,6 +30,11 @@ _POSIX: Final = hasattr(os, "geteuid")
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY: Final = getattr(os, "O_DIRECTORY", 0)
 _BINARY: Final = getattr(os, "O_BINARY", 0)
+
+
+def user() -> int:
+    """Return the id of the user whose files this process makes, 0 where there are none."""
+    return os.geteuid() if _POSIX else 0
 
 
 def own_name() -> str:
@@ -119,6 +126,17 @@ class PrivateDirectory:
         if _POSIX:
             os.fchmod(descriptor, _FILE_MODE)  # whatever the umask took away
         return descriptor
+
+    def file(self, name: str, flags: int) -> FileIO:
+        """Open a file, or make it, but follow no link; return what closes it when let go of."""
+        path, there = self._at(name)
+        flags |= _NOFOLLOW | _BINARY
+        # In one piece: a signal must not come between a descriptor and what will close it.
+        opened = map(FileIO, map(partial(os.open, flags=flags, mode=_FILE_MODE, **there), (path,)))
+        file = next(opened)
+        if _POSIX and flags & os.O_CREAT:
+            os.fchmod(file.fileno(), _FILE_MODE)  # whatever the umask took away
+        return file
 
     def open(self, name: str, flags: int = os.O_RDONLY) -> int:
         """Open a file that is there, but follow no link; return its descriptor."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from cachu.settings import Settings
-from cachu_file.settings import check_directory
+from cachu_file.settings import check_directory, lasting
 
 __all__ = ["EVICTION_POLICIES", "DiskcacheSettings"]
 
@@ -35,6 +35,7 @@ class DiskcacheSettings(Settings):
     def check(self) -> None:
         """Refuse what could not work at first use either."""
         check_directory("diskcache_dir", self.diskcache_dir)
+        self.settle("diskcache_dir", lasting(self.diskcache_dir))
         if self.diskcache_size_limit <= 0:
             raise ValueError(
                 "diskcache_size_limit is a number of bytes above 0; "

@@ -10,17 +10,18 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import re
 import sqlite3
 import time
 from contextlib import contextmanager
 from secrets import token_hex
 from threading import RLock
 from typing import TYPE_CHECKING, Final
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from cachu_file import damage
 from cachu_file.connections import COMPANIONS, Connection, connect, undo
-from cachu_file.directory import PrivateDirectory, own_name
+from cachu_file.directory import PrivateDirectory, own_name, user
 from cachu_file.errors import AbsentError, OtherSchemaError, StaleConnectionError
 from cachu_file.keylocks import SETTING_UP, KeyLocks
 from cachu_file.near import Near
@@ -69,7 +70,7 @@ class Engine:
         has_files: Whether a large value was seen, so that a write may leave a file to remove.
         noted: When each region was last said to be used, on the monotonic clock; by the identity of
             the database and the id of the region.
-        users: The stores that use it, by `id`.
+        users: The stores that use it, and that somebody uses.
         async_users: Those of them that are asynchronous.
         couriers: Who carries work to threads, once there is asynchronous code.
     """
@@ -78,7 +79,6 @@ class Engine:
         self.root = root
         self.name = name
         self.database: str = name + SUFFIX
-        self.path: str = os.path.join(root, own_name(), self.database)
         self.size_limit: int | None = None
         self.pool: Pool = Pool(self.connect)
         self.near: Near = Near(self.pool)
@@ -90,12 +90,14 @@ class Engine:
         self.upkeep_faults: int = 0
         self.has_files: bool = False
         self.noted: dict[tuple[int, bytes], float] = {}
-        self.users: set[int] = set()
-        self.async_users: set[int] = set()
+        self.users: WeakSet[object] = WeakSet()
+        self.async_users: WeakSet[object] = WeakSet()
         self.couriers: object | None = None
         self._values_name = f"{name}-v{SCHEMA}.values"
         self._lock_name = f"{name}-v{SCHEMA}.lock"
-        self._lock_path = os.path.join(root, own_name(), self._lock_name)
+        self._dead = re.compile(re.escape(self.database) + r"\.[0-9a-f]{16}\.dead")
+        self._user = user()
+        self._place()
         self._setup = WriteTurns(self.ranges, SETTING_UP)
         self._files = RLock()
         self._directory: PrivateDirectory | None = None
@@ -206,6 +208,7 @@ class Engine:
     @property
     def exists(self) -> bool:
         """Whether there is a database."""
+        self._follow_user()
         return os.path.lexists(self.path)
 
     def values(self) -> PrivateDirectory:
@@ -240,6 +243,7 @@ class Engine:
         Raises:
             StaleConnectionError: If it was.
         """
+        self._follow_user()
         try:
             database = os.stat(self.path, follow_symlinks=False)
             there = (database.st_dev, database.st_ino) == connection.inode
@@ -269,6 +273,15 @@ class Engine:
             log.warning(
                 "The cache in %s was damaged (%s). It begins anew, empty.", self.path, error
             )
+
+    def remove_dead(self) -> None:
+        """Remove what is left of a damaged database, if whoever removed it was killed."""
+        directory = self._opened(creates=True)
+        dead = [name for name in directory.names() if self._dead.fullmatch(name)]
+        if dead:
+            with self.setting_up():  # not from under somebody who is at it
+                for name in dead:
+                    directory.remove(name)
 
     def drop(self, connection: Connection, error: BaseException) -> None:
         """Remove a database in which nothing can be deleted any more.
@@ -302,6 +315,7 @@ class Engine:
     def _opened(self, creates: bool) -> PrivateDirectory:
         """Open the directory and, if something is to be made, the lock file."""
         with self._files:
+            self._follow_user()
             found = self._directory
             if found is None:
                 found = self._directory = PrivateDirectory.below(self.root, creates=creates)
@@ -310,6 +324,20 @@ class Engine:
             if self._ranges is None and (creates or found.check(self.database)):
                 self._ranges = Ranges(found.open_or_create(self._lock_name))
             return found
+
+    def _place(self) -> None:
+        directory = os.path.join(self.root, own_name())
+        self.path: str = os.path.join(directory, self.database)
+        self._lock_path = os.path.join(directory, self._lock_name)
+
+    def _follow_user(self) -> None:
+        """Go on in another directory if the process goes on as another user."""
+        if self._user != user():
+            with self._files:
+                self._user = user()
+                self._place()
+                self.pool.renew()
+                self._let_go()
 
     def _forget_files(self, generation: int) -> None:
         with self._files:

@@ -9,7 +9,7 @@ fenced off.
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from _thread import RLock
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
@@ -35,22 +35,29 @@ _COMPUTED: Final = _FIRST + _ROOM
 class Holding:
     """A byte, or two, that this process has locked on behalf of one caller.
 
+    It unlocks them when it is let go of, too: a signal may interrupt a caller anywhere.
+
     Attributes:
         ranges: The lock file.
+        locked: The bytes.
     """
 
-    __slots__ = ("_bytes", "_locks", "ranges")
+    __slots__ = ("_locks", "locked", "ranges")
 
-    def __init__(self, locks: KeyLocks, ranges: Ranges, locked: tuple[int, ...]) -> None:
+    def __init__(self, locks: KeyLocks, ranges: Ranges) -> None:
         self._locks: KeyLocks | None = locks
         self.ranges: Ranges = ranges
-        self._bytes = locked
+        self.locked: tuple[int, ...] = ()
 
     def release(self) -> None:
         """Unlock them; doing so twice is no error."""
-        locks, self._locks = self._locks, None
-        if locks is not None:
-            locks.release(self.ranges, self._bytes)
+        if self._locks is not None:
+            self._locks.release(self)
+            self._locks = None
+
+    def __del__(self) -> None:
+        if getattr(self, "locked", ()):
+            self.release()
 
 
 class KeyLocks:
@@ -77,29 +84,31 @@ class KeyLocks:
         first = _place(key, b"\xfclocked" if since is None else b"\xfcsince %d" % since)
         with self._guard:
             ranges = self._ranges()
-            if (ranges, first) in self._held or not ranges.take(first):
+            if (ranges, first) in self._held:
                 return None
-            locked: tuple[int, ...] = (first,)
+            holding = Holding(self, ranges)
+            if not self._lock(holding, first, shared=False):
+                return None
             if since is not None:
                 second = _COMPUTED + crc32(key) % _ROOM
-                beside = self._held.get((ranges, second), 0)
-                if not beside and not ranges.take(second, shared=True):
-                    ranges.free(first)  # a platform without shared locks
+                if not self._lock(holding, second, shared=True):
+                    holding.release()  # a platform without shared locks
                     return None
-                self._held[ranges, second] = beside + 1
-                locked = (first, second)
-            self._held[ranges, first] = 1
-        return Holding(self, ranges, locked)
+        return holding
 
-    def release(self, ranges: Ranges, locked: tuple[int, ...]) -> None:
+    def release(self, holding: Holding) -> None:
         """Undo `take`."""
+        mine = id(holding)
         with self._guard:
-            for byte in locked:
-                count = self._held.pop((ranges, byte), 0)
-                if count > 1:
-                    self._held[ranges, byte] = count - 1
-                elif count:
-                    ranges.free(byte)
+            for byte in holding.locked:
+                place = holding.ranges, byte
+                holders = self._held.get(place, ())
+                if mine in holders:
+                    if len(holders) == 1:
+                        holding.ranges.free(byte)
+                        del self._held[place]
+                    else:
+                        self._held[place] = tuple(other for other in holders if other != mine)
 
     def computed(self, key: bytes) -> bool:
         """Tell whether anybody computes a key."""
@@ -112,8 +121,22 @@ class KeyLocks:
 
     def after_fork(self) -> None:
         """Forget, in a child process, what its parent computes."""
-        self._guard = allocate_lock()
-        self._held: dict[tuple[Ranges, int], int] = {}
+        # Reentrant, because the garbage collector may let go of a holding anywhere.
+        self._guard = RLock()
+        self._held: dict[tuple[Ranges, int], tuple[int, ...]] = {}
+
+    def _lock(self, holding: Holding, byte: int, *, shared: bool) -> bool:
+        """Lock a byte that this process has not, or may share with itself."""
+        place = holding.ranges, byte
+        beside = self._held.get(place, ())
+        # Noted before it is done, so that an interrupt leaves nothing that nobody undoes.
+        holding.locked += (byte,)
+        self._held[place] = (*beside, id(holding))
+        if beside or holding.ranges.take(byte, shared=shared):
+            return True
+        self.release(holding)
+        holding.locked = ()
+        return False
 
 
 def _place(key: bytes, what: bytes) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from _thread import RLock
 from typing import TYPE_CHECKING, Final
 
 from cachu.errors import ConfigurationError
@@ -25,16 +23,6 @@ __all__ = [
 
 NAME: Final = "file"
 
-# Held while the rest is imported: a child that was forked in the middle of an import would wait for
-# ever for the thread that it does not have.
-_importing: Final = RLock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_importing.acquire,
-        after_in_parent=_importing.release,
-        after_in_child=_importing.release,
-    )
-
 
 @hookimpl
 def cachu_settings(name: str) -> type[Settings] | None:
@@ -51,8 +39,8 @@ def cachu_make_backend(name: str, region: Region) -> FileStore | None:
     """Make the store of a region, for plain code."""
     if name != NAME:
         return None
-    with _importing:
-        from cachu_file.store import FileStore
+    from cachu_file.store import FileStore
+
     return FileStore(region)
 
 
@@ -61,15 +49,15 @@ def cachu_make_async_backend(name: str, region: Region) -> AsyncFileStore | None
     """Make the store of a region, for asynchronous code."""
     if name != NAME:
         return None
-    with _importing:
-        from importlib.util import find_spec
+    from importlib.util import find_spec
 
-        if find_spec("aiosqlite") is None:
-            raise ConfigurationError(
-                "The file backend needs aiosqlite for asynchronous functions. Install it with: "
-                'pip install "cachu[async]"'
-            )
-        from cachu_file.async_store import AsyncFileStore
+    if find_spec("aiosqlite") is None:
+        raise ConfigurationError(
+            "The file backend needs aiosqlite for asynchronous functions. Install it with: "
+            'pip install "cachu[async]"'
+        )
+    from cachu_file.async_store import AsyncFileStore
+
     return AsyncFileStore(region)
 
 
@@ -78,6 +66,6 @@ def cachu_make_lock_provider(name: str, region: Region) -> FileLocks | None:
     """Make the locks between the processes of one machine."""
     if name != NAME:
         return None
-    with _importing:
-        from cachu_file.locks import FileLocks
+    from cachu_file.locks import FileLocks
+
     return FileLocks(region)

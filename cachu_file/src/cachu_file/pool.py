@@ -60,7 +60,6 @@ class Pool:
         self._connect = connect
         # Weak: one that a thread lost, because a signal interrupted it, is closed and gone.
         self._open: WeakSet[Connection] = WeakSet()
-        self._locked_for_fork = False
         _pools.add(self)
 
     def borrow(self, creates: bool) -> Connection:
@@ -125,7 +124,7 @@ class Pool:
 
     def before_fork(self) -> None:
         """Close everything, and keep everybody from opening anything."""
-        self._locked_for_fork = self.lock.acquire(timeout=_FORK_PATIENCE)
+        self.lock.acquire(timeout=_FORK_PATIENCE)
         self.generation += 1
         for follower in self.followers:
             follower()
@@ -137,8 +136,7 @@ class Pool:
 
     def after_fork_in_parent(self) -> None:
         """Let everybody go on."""
-        if self._locked_for_fork:
-            self._locked_for_fork = False
+        if self.lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  not if it was waited for in vain
             self.lock.release()
 
     def after_fork_in_child(self) -> None:
@@ -146,7 +144,6 @@ class Pool:
         _inherited.extend(self._open)
         self.lock = RLock()
         self._counting = RLock()
-        self._locked_for_fork = False
         self._open = WeakSet()
         self.idle.clear()
         for heir in self.heirs:

@@ -29,6 +29,7 @@ class FileSettings(Settings):
     def check(self) -> None:
         """Refuse what could not work at first use either."""
         check_directory("file_dir", self.file_dir)
+        self.settle("file_dir", lasting(self.file_dir))
         if self.file_size_limit is not None and self.file_size_limit <= 0:
             raise ValueError(
                 f"file_size_limit is a number of bytes above 0, or None for no limit; "
@@ -38,6 +39,12 @@ class FileSettings(Settings):
             raise ValueError(
                 f"file_near_cache is a number of bytes, or 0 for none; got {self.file_near_cache}"
             )
+
+
+def lasting(directory: str | Path) -> str | Path:
+    """Return a directory that is the same one wherever the process goes: no relative path."""
+    text = os.fspath(directory)
+    return directory if text.startswith("~") or os.path.isabs(text) else os.path.abspath(text)  # noqa: PTH100, PTH117 - as it was written, else
 
 
 def check_directory(option: str, directory: str | Path) -> None:

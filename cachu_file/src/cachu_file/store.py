@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from hashlib import blake2b
@@ -13,7 +14,7 @@ from cachu.backends import Capability
 from cachu.backends.stores import Lease, Store
 from cachu_file import operations, table, upkeep
 from cachu_file.engine import SUFFIX, Engine
-from cachu_file.errors import AbsentError
+from cachu_file.errors import AbsentError, UnsafeDirectoryError
 from cachu_file.leases import Claim
 from cachu_file.operations import Entry
 from cachu_file.patience import Patience
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from cachu.backends import RegionName
     from cachu.regions import Region
     from cachu_file.near import NearRegion
+
+log: Final = logging.getLogger("cachu")
 
 CAPABILITIES: Final = (
     Capability.CLEAR
@@ -82,6 +85,10 @@ class RegionStore:
                 found += engine.run(operations.regions, False)
             except AbsentError:
                 continue  # it is being made
+            except (sqlite3.Error, OSError, UnsafeDirectoryError) as error:
+                if engine is self.engine:
+                    raise
+                log.warning("The cache in %s was passed over by a clear: %s", engine.path, error)
             finally:
                 if not engine.users:
                     engine.close()
@@ -96,10 +103,11 @@ class FileStore(RegionStore, Store):
     """
 
     capabilities = CAPABILITIES
+    shares_all = True
 
     def __init__(self, region: Region) -> None:
         super().__init__(region)
-        self.engine.users.add(id(self))
+        self.engine.users.add(self)
         self._idle = self.engine.pool.idle
         self._pool = self.engine.pool
         self._spell = self.region.key
@@ -230,7 +238,7 @@ class FileStore(RegionStore, Store):
 
     def close(self) -> None:
         """Close the database if no other region uses it; the next call opens it again."""
-        self.engine.users.discard(id(self))
+        self.engine.users.discard(self)
         if not self.engine.users:
             self.engine.close()
 

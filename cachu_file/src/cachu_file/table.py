@@ -131,6 +131,7 @@ FILE_BYTES: Final = (
 )
 SOONEST: Final = "SELECT id, expires > due, value FROM entry ORDER BY due, id LIMIT ?"
 POSTPONE_ONE: Final = "UPDATE entry SET due = expires WHERE id = ?"
+ROWS: Final = "SELECT count(*) FROM entry"
 EVICT: Final = "DELETE FROM entry WHERE id = ?"
 
 _SEPARATOR: Final = b"\xff"

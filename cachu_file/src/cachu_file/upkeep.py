@@ -82,10 +82,12 @@ def tidy(engine: Engine, connection: Connection) -> None:
 
 def evict(engine: Engine, connection: Connection, limit: int) -> None:
     """Remove the entries that would expire soonest, until the rest takes no more than *limit*."""
-    used = size(connection)
-    if used <= limit:
+    pages, files = _bytes(connection)
+    if pages + files <= limit:
         return
-    surplus = used - int(limit * _ROOM)
+    surplus = pages + files - limit * _ROOM
+    (number,) = connection.fetch(table.ROWS)
+    each = pages / max(1, number)  # with its keys, and what the tables need
     while surplus > 0:
         with engine.turns.take(connection), Transaction(connection):
             rows = connection.execute(table.SOONEST, (_ENTRIES,)).fetchall()
@@ -94,7 +96,7 @@ def evict(engine: Engine, connection: Connection, limit: int) -> None:
                     connection.execute(table.POSTPONE_ONE, (row,))
                     continue
                 connection.execute(table.EVICT, (row,))
-                surplus -= values.size_of(value)
+                surplus -= each + values.file_size(value)
                 if surplus <= 0:
                     break
         if not rows:
@@ -102,13 +104,13 @@ def evict(engine: Engine, connection: Connection, limit: int) -> None:
         empty_trash(engine, connection)
 
 
-def size(connection: Connection) -> int:
-    """Return how many bytes the entries take, with what the tables need."""
+def _bytes(connection: Connection) -> tuple[int, int]:
+    """Return how many bytes the pages in use take, and how many the files."""
     (pages,) = connection.fetch("PRAGMA page_count")
     (free,) = connection.fetch("PRAGMA freelist_count")
     (page,) = connection.fetch("PRAGMA page_size")
     (files,) = connection.fetch(table.FILE_BYTES)
-    return int((pages - free) * page + files)
+    return (pages - free) * page, files
 
 
 def empty_trash(engine: Engine, connection: Connection) -> None:
@@ -164,6 +166,7 @@ def sweep(engine: Engine, connection: Connection, grace: float = GRACE) -> int:
         ranges.touch()  # the time of the last sweep, and a sign of life for cleaners of /tmp
         _forget(engine, connection)
         empty_trash(engine, connection)
+        engine.remove_dead()
         directory = engine.values_if_any()
         if directory is None:
             return 0

@@ -37,14 +37,12 @@ def write(directory: PrivateDirectory, data: bytes) -> str:
         OSError: If the disk is full, or cannot be written to; nothing is left behind then.
     """
     name = f"{token_hex(16)}.{len(data)}"
-    descriptor = directory.create(name)
     try:
-        try:
+        with directory.file(name, os.O_RDWR | os.O_CREAT | os.O_EXCL) as file:
+            descriptor = file.fileno()
             rest = memoryview(data)
             while rest:
                 rest = rest[os.write(descriptor, rest[:_CHUNK]) :]
-        finally:
-            os.close(descriptor)
     except BaseException:
         directory.remove(name)
         raise
@@ -68,8 +66,8 @@ def read(directory: PrivateDirectory, name: str) -> bytes:
         FileNotFoundError: If it was replaced meanwhile.
         OSError: If it cannot be read.
     """
-    descriptor = directory.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    try:
+    with directory.file(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)) as file:
+        descriptor = file.fileno()
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode):
             raise OSError(errno.EINVAL, "no file", name)
@@ -80,16 +78,12 @@ def read(directory: PrivateDirectory, name: str) -> bytes:
         while parts[-1]:
             parts.append(os.read(descriptor, _CHUNK))
         return b"".join(parts)
-    finally:
-        os.close(descriptor)
 
 
-def size_of(value: object) -> int:
-    """Return how many bytes the value of a row takes, in the row or in its file."""
+def file_size(value: object) -> int:
+    """Return how many bytes the value of a row takes beside the database."""
     name = name_of(value) if type(value) is not bytes else None
-    if name is not None:
-        return int(name.rpartition(".")[2])
-    return len(value) if isinstance(value, bytes) else 8
+    return 0 if name is None else int(name.rpartition(".")[2])
 
 
 def sweep(

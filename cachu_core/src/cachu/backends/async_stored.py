@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from cachu.backends import AsyncBackend, Capability
 from cachu.backends.lanes import PASSED
@@ -15,6 +15,7 @@ from cachu.errors import BackendError, SerializationError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
 
     from cachu.backends import RegionName
     from cachu.backends.stores import AsyncStore
@@ -122,14 +123,34 @@ class AsyncStoreBackend(Packing, AsyncBackend):
         *,
         force: bool,
     ) -> CacheEntry | NoValue:
-        wait, begin = self._lock_timeout, self.wrapped.begin
-        found = await self._writes.begin_async(begin, key, tag, wait=wait, force=force)
-        if not isinstance(found, Lease):
-            entry = self._open(key, found)
-            if isinstance(entry, CacheEntry) and usable(entry):
+        found = await self._begin(key, tag, force=force)
+        entry = self._opened(key, found, usable)
+        if entry is not None:
+            return entry
+        if isinstance(found, Lease):
+            return await self._leased(found, key, create, ttl, tag)
+        async with self._in_line(key):
+            found = await self._begin(key, tag, force=False)
+            entry = self._opened(key, found, usable)
+            if entry is not None:
                 return entry
-            found = await self._writes.begin_async(begin, key, tag, wait=wait, force=True)
-        lease = lease_of(found, self.wrapped)
+            if not isinstance(found, Lease):
+                found = await self._begin(key, tag, force=True)
+            lease = lease_of(found, self.wrapped)
+            return await self._leased(lease, key, create, ttl, tag)
+
+    async def _begin(self, key: str, tag: str, *, force: bool) -> bytes | Lease:
+        begin = self.wrapped.begin
+        return await self._writes.begin_async(begin, key, tag, wait=self._lock_timeout, force=force)
+
+    async def _leased(
+        self,
+        lease: Lease,
+        key: str,
+        create: Callable[[], Awaitable[CacheEntry | NoValue]],
+        ttl: float,
+        tag: str,
+    ) -> CacheEntry | NoValue:
         kept = False
         try:
             entry = await create()
@@ -142,3 +163,9 @@ class AsyncStoreBackend(Packing, AsyncBackend):
                 with suppress(BackendError):  # counted; it must not hide what went wrong before
                     await self._writes.abandon_async(self.wrapped.abandon, lease)
         return NO_VALUE if data is None else entry
+
+    def _in_line(self, key: str) -> AbstractAsyncContextManager[object]:
+        """Put in line, also with other processes, who may not use what is there."""
+        if self._line is None:
+            return nullcontext()
+        return AsyncPatient(self._line, f"{key} in line", self._lock_timeout, self._writes)

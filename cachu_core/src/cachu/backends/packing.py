@@ -10,6 +10,7 @@ from cachu.serializers.envelope import OtherSerializerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from logging import Logger
     from typing import Any
 
@@ -46,6 +47,8 @@ class Packing:
         self._fences: bool = leases or getattr(store, "fences", False)
         self._name_lock: Any = getattr(store, "lock_name", None)
         self._locks = None if leases else locks
+        # Leases put those in line who find nothing, not those who may not use what they find.
+        self._line = locks if leases else None
         self._load: Any = store.load
         self._codec = codec
         self._unpack = codec.unpack
@@ -63,6 +66,15 @@ class Packing:
             return self._unpack(key, data)
         except SerializationError as error:
             return self._refuse(error)
+
+    def _opened(
+        self, key: str, found: bytes | Lease, usable: Callable[[CacheEntry], bool]
+    ) -> CacheEntry | None:
+        """Return the entry that a store handed out instead of a lease, if it will do."""
+        if isinstance(found, Lease):
+            return None
+        entry = self._open(key, found)
+        return entry if isinstance(entry, CacheEntry) and usable(entry) else None
 
     def _refuse(self, error: SerializationError) -> NoValue | None:
         self.rejected += 1

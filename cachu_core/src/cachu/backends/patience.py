@@ -53,6 +53,12 @@ class Patient:
             self._held = False
             self._lane.abandon(self._mutex.release)
 
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
+
     def _take(self) -> bool:
         return self._lane.begin(self._mutex.acquire, False)
 

@@ -5,7 +5,7 @@ Whatever its store raises reaches the caller as a `BackendError`; see `cachu.bac
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from cachu.backends import Backend, Capability
 from cachu.backends.lanes import PASSED
@@ -18,6 +18,7 @@ from cachu.errors import BackendError, SerializationError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
     from cachu.backends import RegionName
     from cachu.backends.stores import Store
@@ -135,14 +136,34 @@ class StoreBackend(Packing, Backend):
         *,
         force: bool,
     ) -> CacheEntry | NoValue:
-        wait, begin = self._lock_timeout, self.wrapped.begin
-        found = self._writes.begin(begin, key, tag, wait=wait, force=force)
-        if not isinstance(found, Lease):
-            entry = self._open(key, found)
-            if isinstance(entry, CacheEntry) and usable(entry):
+        found = self._begin(key, tag, force=force)
+        entry = self._opened(key, found, usable)
+        if entry is not None:
+            return entry
+        if isinstance(found, Lease):
+            return self._leased(found, key, create, ttl, tag)
+        with self._in_line(key):
+            found = self._begin(key, tag, force=False)
+            entry = self._opened(key, found, usable)
+            if entry is not None:
                 return entry
-            found = self._writes.begin(begin, key, tag, wait=wait, force=True)
-        lease = lease_of(found, self.wrapped)
+            if not isinstance(found, Lease):
+                found = self._begin(key, tag, force=True)
+            lease = lease_of(found, self.wrapped)
+            return self._leased(lease, key, create, ttl, tag)
+
+    def _begin(self, key: str, tag: str, *, force: bool) -> bytes | Lease:
+        begin = self.wrapped.begin
+        return self._writes.begin(begin, key, tag, wait=self._lock_timeout, force=force)
+
+    def _leased(
+        self,
+        lease: Lease,
+        key: str,
+        create: Callable[[], CacheEntry | NoValue],
+        ttl: float,
+        tag: str,
+    ) -> CacheEntry | NoValue:
         kept = False
         try:
             entry = create()
@@ -155,3 +176,9 @@ class StoreBackend(Packing, Backend):
                 with suppress(BackendError):  # counted; it must not hide what went wrong before
                     self._writes.abandon(self.wrapped.abandon, lease)
         return NO_VALUE if data is None else entry
+
+    def _in_line(self, key: str) -> AbstractContextManager[object]:
+        """Put in line, also with other processes, who may not use what is there."""
+        if self._line is None:
+            return nullcontext()
+        return Patient(self._line, f"{key} in line", self._lock_timeout, self._writes)

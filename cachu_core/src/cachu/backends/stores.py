@@ -56,9 +56,12 @@ class Store(ABC):
 
     Attributes:
         capabilities: What it does beyond `load`, `store` and `delete`.
+        shares_all: Whether all that it has open belongs to all stores of its plugin, which see to
+            it themselves: one that nobody uses any more may be let go of without being closed.
     """
 
     capabilities: Capability = Capability.NONE
+    shares_all: bool = False
 
     @abstractmethod
     def load(self, key: str, tag: str | None = None) -> bytes | None:
@@ -136,6 +139,7 @@ class AsyncStore(ABC):
     """Keeps bytes under keys, in asynchronous code; method for method as `Store`."""
 
     capabilities: Capability = Capability.NONE
+    shares_all: bool = False
 
     @abstractmethod
     async def load(self, key: str, tag: str | None = None) -> bytes | None:

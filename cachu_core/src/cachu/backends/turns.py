@@ -4,6 +4,10 @@ A leader that was overtaken must not store what it brings home, but a store take
 leader may be overtaken in the middle of it. So whoever changes an entry takes the key's turn first,
 and a leader asks only then whether it still leads. A delete thereby comes after a store that had
 begun, and keeps all others from beginning.
+
+Nobody waits for ever: whoever could not wait for a store that hangs tells its leader, who deletes
+what it stored as soon as it can. In between it can be read. Only a store that has leases, and so
+refuses to store what was overtaken, closes that gap, and it alone does so between processes.
 """
 
 from __future__ import annotations
@@ -51,10 +55,14 @@ class Turns:
         """
         mine = _turn(creates)
         deadline = time.time() + timeout
-        while (holder := self._taken.setdefault(key, mine)) is not mine:
-            if holder.is_ours() or not holder.wait(deadline):
-                holder.passed = True
-                return None
+        try:
+            while (holder := self._taken.setdefault(key, mine)) is not mine:
+                if holder.is_ours() or not holder.wait(deadline):
+                    holder.passed = True
+                    return None
+        except BaseException:  # a signal
+            self.end(key, mine)
+            raise
         return mine
 
     async def take_async(
@@ -128,8 +136,8 @@ class Change:
         self._nested = holder is not None and not holder.creates and holder.is_ours()
         if self._nested:
             return
-        self._fence()
         try:
+            self._fence()
             self._turn = self._turns.take(self._key, self._timeout)
         except BaseException:
             self._leave()
@@ -145,8 +153,8 @@ class Change:
         if self._nested:
             return
         self._flight.asynchronous = True
-        self._fence()
         try:
+            self._fence()
             self._turn = await self._turns.take_async(self._key, self._timeout)
         except BaseException:
             self._leave()
@@ -171,6 +179,13 @@ class Change:
             self._flights.fence(self._key)
         if self._turn is not None:
             self._turns.end(self._key, self._turn)
+            self._turn = None
+
+    def __del__(self) -> None:
+        """Leave after all, if a signal interrupted that."""
+        made = hasattr(self, "_nested")
+        if made and (self._turn or self._flights.under_way.get(self._key) is self._flight):
+            self._leave()
 
 
 class Clearing:

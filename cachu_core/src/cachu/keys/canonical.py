@@ -21,6 +21,7 @@ from __future__ import annotations
 from weakref import ref
 
 from cachu.errors import UncacheableArgumentError
+from cachu.loads import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class Handlers(dict[type, "Handler"]):
         if found is not None and found[0]() is cls:
             return found[1]
         # Many an application passes nothing but the types below: the other rooms stay shut.
-        from cachu.keys.classes import choose
+        with loads:
+            from cachu.keys.classes import choose
 
         handler = choose(cls)
         if cls not in self:

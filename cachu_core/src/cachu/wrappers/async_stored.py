@@ -152,16 +152,16 @@ class AsyncStoredCalls(StoredCalls):
     async def put(  # type: ignore[override]
         self, key: Hashable, args: Args, kwargs: Kwargs, value: Any
     ) -> None:
-        """Keep *value* as what the call returns."""
+        """Keep *value* as what the call returns; see `StoredCalls.put`."""
         name = self._key(key, args, kwargs)
         entry = CacheEntry(value, time.time())
+        backend = self.region.async_guarded
         async with self.region.turns.setting(name, self._timeout):
             try:
-                await self.region.async_guarded.store(
-                    name, entry, self._policy.ttl, self._policy.tag
-                )
+                await backend.store(name, entry, self._policy.ttl, self._policy.tag)
             except BackendError as error:
                 self._fault(error)
+                await backend.delete(name)
 
     async def drop(  # type: ignore[override]
         self, key: Hashable, args: Args, kwargs: Kwargs

@@ -87,7 +87,8 @@ class Creation:
     @property
     def superfluous(self) -> bool:
         """Whether an entry is left that a result which is not kept ought to have replaced."""
-        return self._refused and self.replaces and self._leads()
+        lost = self.past and self.force  # an older entry may be fresh, though it was to be replaced
+        return (self._refused or lost) and self.replaces and self._leads()
 
     def board(self) -> Flight | None:
         """Take the lead, or return who has it."""
@@ -106,10 +107,11 @@ class Creation:
 
     def end_turn(self) -> bool:
         """Let others change the entry; say whether somebody did so already, without waiting."""
-        turn, self._turn = self._turn, None
+        turn = self._turn
         if turn is None:
             return False
         self._turns.end(self.key, turn)
+        self._turn = None
         return turn.passed
 
     def settle(self, entry: CacheEntry | NoValue) -> None:
@@ -127,6 +129,12 @@ class Creation:
         self.end_turn()
         if self.boarded:
             self._flights.land(self.key, self.flight)
+
+    def __del__(self) -> None:
+        """Land after all, if a signal interrupted that."""
+        if getattr(self, "error", self) is not self and (self._turn is not None or self._leads()):
+            self.boarded = True
+            self.land()
 
     def run(self) -> CacheEntry | NoValue:
         """Run the function; return an entry, or `NO_VALUE` if there is nothing to keep."""

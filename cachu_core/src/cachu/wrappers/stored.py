@@ -172,14 +172,20 @@ class StoredCalls:
         return self._accepted(entry)
 
     def put(self, key: Hashable, args: Args, kwargs: Kwargs, value: Any) -> None:
-        """Keep *value* as what the call returns."""
+        """Keep *value* as what the call returns; if that fails, nothing older is kept either.
+
+        Raises:
+            BackendError: If that fails, too, so that what is out of date may still be there.
+        """
         name = self._key(key, args, kwargs)
         entry = CacheEntry(value, time.time())
+        backend = self.region.guarded
         with self.region.turns.setting(name, self._timeout):
             try:
-                self.region.guarded.store(name, entry, self._policy.ttl, self._policy.tag)
+                backend.store(name, entry, self._policy.ttl, self._policy.tag)
             except BackendError as error:
                 self._fault(error)
+                backend.delete(name)
 
     def drop(self, key: Hashable, args: Args, kwargs: Kwargs) -> bool:
         """Forget the entry of a call and say whether there was one.

@@ -1,0 +1,63 @@
+"""Forks at the worst of moments: while another thread imports what the first call needs (C4)."""
+
+import os
+
+import pytest
+
+# Imports stop where they are told to until the process has forked, or is seen not to.
+_FORK_IN_THE_MIDDLE = """
+import threading
+at = sys.argv[3]
+begun, forked = threading.Event(), threading.Event()
+
+class Stopping:
+    def find_spec(self, name, path, target=None):
+        if name == at and not begun.is_set():
+            begun.set()
+            forked.wait(0.5)
+
+sys.meta_path.insert(0, Stopping())
+
+def plain(x):
+    return x
+
+async def asynchronous(x):
+    return x
+
+def first_call():
+    if "async" in sys.argv[4]:
+        f = cachu.async_cache(backend="file", package=package)(asynchronous)
+        cachu.configure(package=package, file_dir=root)
+        return asyncio.run(f(1))
+    f = cachu.cache(backend="file", package=package)(plain)
+    cachu.configure(package=package, file_dir=root)
+    return f(1)
+
+thread = threading.Thread(target=first_call)
+thread.start()
+assert begun.wait(20), "nothing imports it"
+child = os.fork()
+if not child:
+    signal.alarm(10)
+    os._exit(0 if first_call() == 1 else 1)
+forked.set()
+thread.join()
+say(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize(
+    ("module", "colour"),
+    [
+        ("cachu_file.settings", "sync"),
+        ("cachu.backends.stored", "sync"),
+        ("cachu_file.engine", "sync"),
+        ("cachu.backends.async_stored", "async"),
+        ("aiosqlite.core", "async"),
+    ],
+)
+def test_c4_a_fork_while_a_thread_imports(shelf, module, colour):
+    """C4: the child does not wait for a thread that it does not have."""
+    quiet = "import warnings\nwarnings.simplefilter('ignore', DeprecationWarning)\n"  # on forking
+    assert shelf.run(quiet + _FORK_IN_THE_MIDDLE, module, colour) == "0"

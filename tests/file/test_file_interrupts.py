@@ -1,0 +1,82 @@
+"""Signals that interrupt a process wherever it is: it goes on, and nothing stays locked (C2)."""
+
+import signal
+
+import pytest
+
+# An interrupt can come anywhere, also where Python can only ignore it: in `__del__`.
+_INTERRUPTED = """
+import gc, random
+from cachu import regions
+from cachu_file.ranges import Ranges
+
+sys.unraisablehook = lambda _: None
+number = int(sys.argv[3])
+cachu.configure(package=package, backend="file", file_dir=root)
+options = {"package": package, "tag": "t", "backend": "file"}
+
+@cachu.cache(name="small", **options)
+def small(x):
+    return [x]
+
+@cachu.cache(name="large", **options)
+def large(x):
+    return b"%d" % x * 150_000
+
+def clear():
+    return cachu.cache_clear("t", "file", package=package)
+
+actions = [
+    lambda x: small(x) == [x],
+    lambda x: small.set([x], x) is None,
+    lambda x: small.invalidate(x) in (True, False),
+    lambda x: large(x % 9) == b"%d" % (x % 9) * 150_000,
+    lambda x: clear() >= 0 if x % 10 == 0 else True,
+]
+assert all([action(x) for x in range(10) for action in actions])
+generator = random.Random(1)
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+interrupts = wrong = x = 0
+while interrupts < number:
+    x += 1
+    try:
+        signal.setitimer(signal.ITIMER_REAL, generator.uniform(0.00002, 0.0015))
+        wrong += not actions[x % len(actions)](x // 3)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except KeyboardInterrupt:
+        interrupts += 1
+    finally:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except KeyboardInterrupt:
+            interrupts += 1
+gc.collect()
+engine = cachu.get_backend("file", package=package).wrapped.engine
+live = regions.all_live()
+left = [key for one in live for key in (*one.flights.under_way, *one.turns._taken)]
+say(wrong, len(left), len(engine.keys._held), len(os.listdir("/proc/self/fd")))
+sys.stdin.readline()
+say(small(10**6) == [10**6] and large(3) == b"3" * 150_000)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer")
+def test_c2_an_interrupt_leaves_nothing_locked(shelf):
+    """C2: neither in that process nor for another one; no entry is wrong, no file stays open."""
+    process = shelf.process(_INTERRUPTED, 300)
+    said = process.stdout.readline().split()
+    try:
+        assert said, process.communicate()[1]
+        wrong, left, held, descriptors = map(int, said)
+        assert (wrong, left, held) == (0, 0, 0)
+        assert descriptors < 40
+        other = shelf.plain()
+        engine = other.engine
+        assert [engine.ranges().take(byte) for byte in range(3)] == [True] * 3
+        for byte in range(3):
+            engine.ranges().free(byte)
+        other.store("f:1", b"x", 60)
+        assert other.load("f:1") == b"x"
+    finally:
+        out, err = process.communicate("go on\n", timeout=30)
+    assert (process.returncode, out.strip(), err) == (0, "True", "")
