@@ -59,7 +59,9 @@ class Scope:
         """The backends to visit: the one that was named, or all that are installed."""
         if self._asked_for is not None:
             return [self._asked_for]
-        return sorted({*_IN_PROCESS, *self._used(), *plugins.installed()})
+        families = {f.backend for f in namesakes.every() if "." in f.backend}
+        there = {*_IN_PROCESS, *self._used(), *families, *plugins.installed()}
+        return sorted(there - plugins.FAMILIES.keys())
 
     def skips(self, backend: str) -> bool:
         """Whether a backend that fails is passed over: nobody here named, configured or used it."""

@@ -76,7 +76,8 @@ class Config:
         """Return the settings of one plugin, made of what was configured and checked then.
 
         Args:
-            plugin_name: The plugin's name, which is also how its options begin.
+            plugin_name: The plugin's name, which is also how its options begin; of a family of
+            backends, such as `dogpile.cache.dbm`, its full name.
 
         Returns:
             An instance of the class that the plugin declares, checked; of plain `Settings` if it
@@ -89,8 +90,8 @@ class Config:
         made = self._made.get(plugin_name)
         if made is None:
             declared = plugins.settings_of(plugin_name)
-            made = (declared or Settings)(**self._owned.get(plugin_name, {}))
-            self._made[plugin_name] = made
+            owned = self._owned.get(plugins.serving(plugin_name), {})
+            made = self._made[plugin_name] = (declared or Settings)(**owned)
         return made
 
     def __getattr__(self, name: str) -> Any:
@@ -266,15 +267,21 @@ def _changed(
             options.pop(option, None)
         elif value is not None:
             options[option] = value
-    made = dict(old._made)  # noqa: SLF001
-    for plugin in {*owners.values(), changes.get("backend", DEFAULT)} - {DEFAULT}:
-        made.pop(plugin, None)
+    backend = changes.get("backend", DEFAULT)
+    changed = set(owners.values())
+    made = {
+        name: settings
+        for name, settings in old._made.items()  # noqa: SLF001
+        if plugins.serving(name) not in changed
+    }
+    for name in {*changed, backend} - {DEFAULT}:
+        plugin = plugins.serving(name)
         mine = [option for option, owner in owners.items() if owner == plugin]
-        if mine or owned.get(plugin) or plugin not in plugins.BUILT_IN:
-            kept = plugin != changes.get("backend")
-            settings = settings_made(plugin, mine, owned.get(plugin, {}), kept=kept)
+        if mine or owned.get(plugin) or name not in plugins.BUILT_IN:
+            kept = name != backend
+            settings = settings_made(name, mine, owned.get(plugin, {}), kept=kept)
             if settings is not None:
-                made[plugin] = settings
+                made[name] = settings
                 options = owned.get(plugin, {})
                 owned[plugin] = {option: getattr(settings, option) for option in options}
     owned = {name: options for name, options in owned.items() if options}

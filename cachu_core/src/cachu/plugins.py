@@ -13,6 +13,7 @@ from _thread import allocate_lock
 from cachu.errors import (
     BrokenPluginError,
     PluginConflictError,
+    PluginError,
     UnknownPluginError,
 )
 from cachu.loads import loads
@@ -45,8 +46,14 @@ _BUILT_IN_KINDS = {
     "json": ("cachu_make_value_serializer",),
     "thread": ("cachu_make_lock_provider",),
 }
-BUILT_IN = dict.fromkeys(_BUILT_IN_KINDS, "cachu.backends.builtin")
+BUILT_IN = {
+    **dict.fromkeys(_BUILT_IN_KINDS, "cachu.backends.builtin"),
+    "dogpile": "cachu.backends.dogpile",
+}
 """The plugins that ship with the core, and the module of each."""
+_BUILT_IN_KINDS["dogpile"] = ("cachu_make_backend", "cachu_make_lock_provider")
+FAMILIES = {"dogpile": "backend='dogpile.cache.dbm'"}
+"""The plugins that answer to longer names only, and an example of one."""
 _NEEDS = {"msgpack": "msgspec"}  # what has to be installed beside the core
 KNOWN = {
     "file": "pip install cachu-file",
@@ -137,17 +144,38 @@ def settings_of(name: str) -> type[Settings] | None:
     try:
         with loads:
             return _own_settings(name, manager().hook.cachu_settings(name=name))
+    except PluginError:  # of a family, that there is no such member
+        raise
     except Exception as error:
         entries = _entries(fresh=False).get(name)
         origin = _origin(entries[0]) if entries else "this application"
         raise _broken(name, origin, error) from error
 
 
+def serving(name: str) -> str:
+    """Return the name of the plugin that `name` is for.
+
+    Args:
+        name: What was asked for. With dots, as in `dogpile.cache.dbm`, it may be one of a family
+            that the plugin called `dogpile` serves.
+
+    Returns:
+        The name itself, or the part before its first dot if only that is a plugin's name.
+    """
+    head = name.partition(".")[0]
+    if head == name or name in BUILT_IN or name in _plugins:
+        return name
+    if head in BUILT_IN:
+        return head
+    there = _plugins.keys() | _entries(fresh=False).keys()
+    return head if head in there and name not in there else name
+
+
 def ensure(name: str, *hooks: str) -> None:
     """Load the plugin called `name`, unless it is there already.
 
     Args:
-        name: The name that was asked for.
+        name: The name that was asked for, be it one of a plugin's family.
         *hooks: If given, the plugin must implement one of these.
 
     Raises:
@@ -155,27 +183,27 @@ def ensure(name: str, *hooks: str) -> None:
         PluginConflictError: If two distributions provide it.
         BrokenPluginError: If it cannot be loaded.
     """
+    plugin = serving(name)
+    if plugin != name:
+        ensure(plugin)
+        if manager().hook.cachu_settings(name=name) is None:
+            raise _unknown(name)
+        name = plugin
+    elif hooks and name in FAMILIES:
+        raise UnknownPluginError(
+            f"{name!r} stands for many backends. Name one of them, for example {FAMILIES[name]}."
+        )
     if name in BUILT_IN:
         if name in _NEEDS and not _is_there(_NEEDS[name]):
             raise _unknown(name)
-        if hooks and not set(hooks) & set(_BUILT_IN_KINDS[name]):
-            raise _not_a(name, hooks[0])
-        return
-    if name not in _plugins:
-        entry = _find(name)
-        origin = _origin(entry)
-        try:
-            with loads:
-                plugin = entry.load()  # not under a lock: an import may wait for another thread's
-        except Exception as error:
-            raise _broken(name, origin, error) from error
-        with _guarded():
-            if name not in _plugins:
-                _add(plugin, name, origin)
-    if hooks:
-        implemented = manager().get_hookcallers(_plugins[name]) or []
-        if not {caller.name for caller in implemented} & set(hooks):
-            raise _not_a(name, hooks[0])
+        implemented = set(_BUILT_IN_KINDS[name])
+    else:
+        if name not in _plugins:
+            _load(name)
+        callers = manager().get_hookcallers(_plugins[name]) if hooks else ()
+        implemented = {caller.name for caller in callers or ()}
+    if hooks and not implemented & set(hooks):
+        raise _not_a(name, hooks[0])
 
 
 def register(plugin: object, name: str | None = None) -> str:
@@ -234,8 +262,8 @@ def installed() -> dict[str, str]:
 
 
 def prefix(name: str) -> str:
-    """Return what all options of the plugin called `name` begin with."""
-    return name.replace(".", "_").replace("-", "_") + "_"
+    """Return what all options of the plugin that serves `name` begin with."""
+    return serving(name).replace(".", "_").replace("-", "_") + "_"
 
 
 def owner(option: str) -> str | None:
@@ -264,6 +292,19 @@ def _is_there(module: str) -> bool:
     from importlib.util import find_spec
 
     return find_spec(module) is not None
+
+
+def _load(name: str) -> None:
+    entry = _find(name)
+    origin = _origin(entry)
+    try:
+        with loads:
+            plugin = entry.load()  # not under a lock: an import may wait for another thread's
+    except Exception as error:
+        raise _broken(name, origin, error) from error
+    with _guarded():
+        if name not in _plugins:
+            _add(plugin, name, origin)
 
 
 def _find(name: str) -> EntryPoint:

@@ -220,7 +220,8 @@ def test_a_clear_reaches_what_this_process_never_used(colour: Colour) -> None:
     f(1)
     backend.set("own", 1)
     cachu.clear_backends()
-    assert colour.clears(2)
+    # What a store keeps in this process may have gone with it.
+    assert colour.clears(2) or Capability.PERSISTENT not in colour.capabilities
     assert colour.get_backend(78).get("own", None) is None
     assert f(1) == [1, 2]
 
