@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from functools import cache
+from urllib.parse import unquote
 
 import pytest
 
@@ -47,25 +48,26 @@ class Memcached:
         self.process.kill()
         self.process.wait(PATIENCE)
 
-    def ask(self, line: str) -> list[str]:
-        """Send one command and return the lines of its answer."""
+    def ask(self, line: str, ends: str) -> list[str]:
+        """Send one command; return the lines of its answer, up to one that begins with *ends*."""
         with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as connection:
-            connection.sendall(f"{line}\r\nquit\r\n".encode())
+            connection.sendall(f"{line}\r\n".encode())
+            said: list[str] = []
             with connection.makefile() as answer:
-                return answer.read().splitlines()
+                while not said or not said[-1].startswith(ends):
+                    said.append(answer.readline())
+                    assert said[-1], "memcached hung up"
+            return said
 
-    def keys(self) -> dict[str, float]:
+    def times(self) -> dict[str, float]:
         """Return all keys, and the times when they expire (-1 for never)."""
-        rows = (
-            dict(part.split("=", 1) for part in row.split())
-            for row in self.ask("lru_crawler metadump all")
-            if "=" in row
-        )
-        return {row["key"]: float(row["exp"]) for row in rows}
+        said = self.ask("lru_crawler metadump all", "END")[:-1]
+        rows = (dict(part.split("=", 1) for part in row.split()) for row in said)
+        return {unquote(row["key"]): float(row["exp"]) for row in rows}
 
     def _answers(self) -> bool:
         try:
-            return self.ask("version")[0].startswith("VERSION")
+            return bool(self.ask("version", "VERSION"))
         except OSError:
             return False
 

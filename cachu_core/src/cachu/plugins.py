@@ -120,6 +120,7 @@ def make(hook: str, name: str, region: object) -> object:
 
 def optional(hook: str, name: str, region: object) -> object | None:
     """Do as `make` does, but return None where the plugin makes no such thing."""
+    _refuse_family(name)
     ensure(name)
     with loads:
         made: object | None = getattr(manager().hook, hook)(name=name, region=region)
@@ -189,10 +190,8 @@ def ensure(name: str, *hooks: str) -> None:
         if manager().hook.cachu_settings(name=name) is None:
             raise _unknown(name)
         name = plugin
-    elif hooks and name in FAMILIES:
-        raise UnknownPluginError(
-            f"{name!r} stands for many backends. Name one of them, for example {FAMILIES[name]}."
-        )
+    elif hooks:
+        _refuse_family(name)
     if name in BUILT_IN:
         if name in _NEEDS and not _is_there(_NEEDS[name]):
             raise _unknown(name)
@@ -292,6 +291,13 @@ def _is_there(module: str) -> bool:
     from importlib.util import find_spec
 
     return find_spec(module) is not None
+
+
+def _refuse_family(name: str) -> None:
+    if name in FAMILIES:
+        raise UnknownPluginError(
+            f"{name!r} stands for many backends. Name one of them, for example {FAMILIES[name]}."
+        )
 
 
 def _load(name: str) -> None:

@@ -12,7 +12,7 @@ from math import ceil, isinf
 from weakref import WeakSet
 
 from dogpile.cache import backends
-from dogpile.cache.api import NO_VALUE, CacheBackend
+from dogpile.cache.api import NO_VALUE, BytesBackend, CacheBackend
 
 from cachu.backends import Capability
 from cachu.errors import ConfigurationError
@@ -121,9 +121,10 @@ class Engine:
         found = Capability.NONE
         if self.name not in _IN_PROCESS:
             found |= Capability.SHARED | Capability.PERSISTENT
-        own = type(self.backend)
+        own, bases = type(self.backend), (CacheBackend, BytesBackend)
         many = ("get_serialized_multi", "get_multi")
-        if any(getattr(own, name) is not getattr(CacheBackend, name) for name in many):
+        absent = {getattr(base, name) for base in bases for name in many}
+        if any(getattr(own, name) not in absent for name in many):
             found |= Capability.BATCH
         if self._per_thread or hasattr(self.backend, "writer_client"):
             found |= Capability.EXPIRY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cachu.backends import dogpile_engines
+from cachu.backends import Capability, dogpile_engines
 from cachu.backends.stores import Store
 
 TYPE_CHECKING = False
@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, Final
 
-    from cachu.backends import Capability
     from cachu.backends.dogpile_engines import Engine
 
 # memcached takes 250 bytes, and some put a prefix of their own in front.
@@ -35,6 +34,8 @@ class DogpileStore(Store):
         return self._engine.load(fitting(self._namespace, key))
 
     def load_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        if Capability.BATCH not in self.capabilities:
+            return super().load_many(keys)
         wanted = list(keys)
         found = self._engine.load_many([fitting(self._namespace, key) for key in wanted])
         return {key: data for key, data in zip(wanted, found) if data is not None}
