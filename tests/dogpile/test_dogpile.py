@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import subprocess
@@ -20,6 +21,7 @@ from dogpile.cache.api import NO_VALUE, BytesBackend
 import cachu
 from cachu import ConfigurationError, UnknownPluginError
 from cachu.backends import Capability
+from cachu.testing.suite.colours import wait_until
 
 NAMES = {"dogpile.cache.dbm": {"filename": "cache"}, "dogpile.cache.pymemcache": {"url": "here"}}
 
@@ -219,6 +221,7 @@ def test_c3_memcached_may_go(package, caplog):
 
 
 def test_c4_nothing_stays_open(package, server):
+    gc.collect()  # what earlier tests have left
     before = sockets()
     use(package, "pymemcache", url=server.url)
     backend = cachu.get_backend(package=package)
@@ -228,7 +231,7 @@ def test_c4_nothing_stays_open(package, server):
     for thread in threads:
         thread.join()
     backend.set("own", 1)
-    assert sockets() == before + 1  # those of the threads that ended are closed
+    wait_until(lambda: sockets() == before + 1)  # those of the threads that ended are closed
     cachu.clear_backends()
     assert sockets() == before
     assert cachu.get_backend(package=package).get("own 3") == 3
