@@ -188,7 +188,7 @@ def test_v3_a_pickle_that_somebody_planted_is_not_loaded(package, server, caplog
     found = (key for key in server.times() if f":{package}:" in key and key.endswith(":own"))
     (key,) = (key for key in found if "cachu!" not in key)
     client = pymemcache.Client(server.url, serde=pymemcache.serde.pickle_serde)
-    client.set(key, Planted())
+    client.set(key, Planted(), noreply=False)
     client.close()
     assert backend.get("own", None) is None
     assert Planted.loaded == []
