@@ -225,12 +225,12 @@ def test_c4_nothing_stays_open(package, server):
     before = sockets()
     use(package, "pymemcache", url=server.url)
     backend = cachu.get_backend(package=package)
+    backend.set("own", 1)  # from here on there is the region
     threads = [threading.Thread(target=backend.set, args=(f"own {n}", n)) for n in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    backend.set("own", 1)
     wait_until(lambda: sockets() == before + 1)  # those of the threads that ended are closed
     cachu.clear_backends()
     assert sockets() == before
