@@ -115,7 +115,9 @@ class Scope:
         return elsewhere or key_prefix == config.get_config(package).key_prefix
 
     def _used(self) -> set[str]:
+        own = self._caller if self.package == ALL_PACKAGES else self.package
         configured = {settings.backend for settings in config.get_all_configs().values()}
+        configured.add(config.get_config(own).backend)
         return configured | {live.name for live in regions.all_live() if live.used}
 
 

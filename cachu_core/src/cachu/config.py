@@ -1,4 +1,7 @@
-"""What `configure()` was told, one immutable `Config` per package."""
+"""What `configure()` was told, one immutable `Config` per package.
+
+Below that stands what the environment and pyproject.toml say; see `cachu.sources`.
+"""
 
 from __future__ import annotations
 
@@ -144,6 +147,7 @@ class Config:
 
 _lock = allocate_lock()
 _configs: dict[str, Config] = {}
+_bases: dict[str, Config] = {}  # what holds for each package without configure()
 _subscribers: list[Callable[[str], None]] = []
 
 
@@ -162,8 +166,8 @@ def configure(
 ) -> Config:
     """Change the settings of a package, from the next call on.
 
-    For every option None leaves it as it is, and `cachu.DEFAULT` resets it. Everything is checked
-    before anything changes.
+    For every option None leaves it as it is, and `cachu.DEFAULT` resets it to what the environment
+    or pyproject.toml says, or else to its default. Everything is checked before anything changes.
 
     Args:
         backend: The default backend: `"memory"` (the default), `"file"`, `"redis"` or a plugin's
@@ -209,12 +213,13 @@ def configure(
     owners = {option: owner_of(option) for option in plugin_options}
     while True:
         old = _configs.get(package)
-        new = _changed(old or Config(package), changes, plugin_options, owners)
+        base = _base(package)
+        new = _changed(old or base, base, changes, plugin_options, owners)
         with _lock:  # held for the exchange only: the checks above may import plugins
             if _configs.get(package) is old:
                 _configs[package] = new
                 break
-    if new != (old or Config(package)):
+    if new != (old or base):
         for callback in tuple(_subscribers):
             callback(package)
     return new
@@ -227,19 +232,35 @@ def get_config(package: str | None = None) -> Config:
         package: Whose, by default the calling package's.
 
     Returns:
-        What `configure()` made last, or the defaults.
+        What `configure()` made last, or else what the environment and pyproject.toml say, or the
+        defaults.
 
     Raises:
-        ConfigurationError: If `package` is not a non-empty string.
+        ConfigurationError: If `package` is not a non-empty string, or if what the environment or
+            the file says is wrong; the message names which.
     """
     package = _package(package)
-    return _configs.get(package) or Config(package)
+    return _configs.get(package) or _base(package)
 
 
 def get_all_configs() -> dict[str, Config]:
     """Return the settings of every package that called `configure()`, by package."""
     with _lock:
         return dict(_configs)
+
+
+def reread() -> None:
+    """Read the environment and the files again, for the packages that were not configured.
+
+    Settings from there are read when they are first needed, and then remembered.
+    """
+    with _lock:
+        packages_read = list(_bases)
+        _bases.clear()
+    for package in packages_read:
+        if package not in _configs:
+            for callback in tuple(_subscribers):
+                callback(package)
 
 
 def subscribe(callback: Callable[[str], None]) -> None:
@@ -255,16 +276,37 @@ def _package(package: str | None) -> str:
     return packages.caller_package() if package is None else packages.named(package)
 
 
+def _base(package: str) -> Config:
+    """Return what holds for a package without `configure()`; it is read once."""
+    found = _bases.get(package)
+    if found is None:
+        from cachu import sources
+
+        core: dict[str, Any] = {}
+        owned: dict[str, dict[str, Any]] = {}
+        for option, setting in sources.ambient(package).items():
+            into = core if option in DEFAULTS else owned.setdefault(owner_of(option), {})
+            into[option] = setting.value
+        found = _bases[package] = Config(package, core, owned)
+    return found
+
+
 def _changed(
-    old: Config, changes: dict[str, Any], plugin_options: dict[str, Any], owners: dict[str, str]
+    old: Config,
+    base: Config,
+    changes: dict[str, Any],
+    plugin_options: dict[str, Any],
+    owners: dict[str, str],
 ) -> Config:
     values = {**old._values(), **changes}  # noqa: SLF001
-    values = {name: value for name, value in values.items() if value is not DEFAULT}
+    reset = base._values()  # noqa: SLF001
+    values = {n: reset[n] if value is DEFAULT else value for n, value in values.items()}
     owned = {plugin: dict(options) for plugin, options in old._owned.items()}  # noqa: SLF001
     for option, value in plugin_options.items():
         options = owned.setdefault(owners[option], {})
         if value is DEFAULT:
             options.pop(option, None)
+            options |= {n: v for n, v in base.options.items() if n == option}
         elif value is not None:
             options[option] = value
     backend = changes.get("backend", DEFAULT)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     import pluggy
 
 GROUP = "cachu"
+LOADED = "CACHU_LOAD_PLUGINS"
+"""The environment variable that, if it is set, names the only entry points that are loaded."""
+TRACED = "CACHU_TRACE_PLUGINS"
+"""The environment variable that has what is loaded, and which hook answers, told on stderr."""
 
 _KINDS = {
     "cachu_make_backend": "backend",
@@ -92,6 +96,7 @@ def _made() -> pluggy.PluginManager:
     made.add_hookspecs(hookspecs)
     for module in sorted(set(BUILT_IN.values())):
         made.register(import_module(module), name=module)
+        _trace(made, import_module(module), module, "cachu-core")
     made.check_pending()
     return made
 
@@ -326,16 +331,32 @@ def _find(name: str) -> EntryPoint:
     return entries[0]
 
 
-def _entries(*, fresh: bool) -> dict[str, list[EntryPoint]]:
-    """Scan what is installed; an old scan will do if `sys.path` is still the same."""
-    global _scan  # noqa: PLW0603  the last scan
-    if fresh or _scan is None or _scan[0] != sys.path:
-        from importlib.metadata import entry_points
+def entries() -> dict[str, list[EntryPoint]]:
+    """Find all entry points that distributions provide, without loading any.
 
-        found: dict[str, list[EntryPoint]] = {}
-        for entry in entry_points(group=GROUP):
-            found.setdefault(entry.name, []).append(entry)
-        _scan = (list(sys.path), found)
+    Returns:
+        Those of each name; `CACHU_LOAD_PLUGINS` makes no difference.
+    """
+    from importlib.metadata import entry_points
+
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in entry_points(group=GROUP):
+        found.setdefault(entry.name, []).append(entry)
+    return found
+
+
+def is_allowed(name: str) -> bool:
+    """Tell whether `CACHU_LOAD_PLUGINS` leaves a plugin out; what the core has is always there."""
+    allowed = os.environ.get(LOADED)
+    return allowed is None or name in BUILT_IN or name in allowed.replace(",", " ").split()
+
+
+def _entries(*, fresh: bool) -> dict[str, list[EntryPoint]]:
+    """Scan what may be loaded; an old scan will do if nothing has changed that it depends on."""
+    global _scan  # noqa: PLW0603  the last scan
+    place = [*sys.path, os.environ.get(LOADED, "*")]
+    if fresh or _scan is None or _scan[0] != place:
+        _scan = (place, {name: found for name, found in entries().items() if is_allowed(name)})
     return _scan[1]
 
 
@@ -349,7 +370,15 @@ def _add(plugin: object, name: str, origin: str) -> None:
         if pm.is_registered(plugin):
             pm.unregister(plugin)
         raise _broken(name, origin, error) from error
+    _trace(pm, plugin, name, origin)
     _plugins[name] = plugin
+
+
+def _trace(pm: pluggy.PluginManager, plugin: object, name: str, origin: str) -> None:
+    if os.environ.get(TRACED, "").lower() not in ("", "0", "false", "no", "off"):
+        from cachu.tracing import trace
+
+        trace(pm, plugin, name, origin)
 
 
 def _check_hooks(plugin: object) -> None:
@@ -374,6 +403,11 @@ def _own_settings(name: str, declared: object) -> type[Settings] | None:
 
 def _unknown(name: str) -> UnknownPluginError:
     there = {*BUILT_IN, *_plugins, *_entries(fresh=False)}
+    if not is_allowed(name) and name in entries():
+        return UnknownPluginError(
+            f"The cachu plugin {name!r} is installed, but the environment variable {LOADED} does "
+            "not name it, so it is not loaded."
+        )
     if name in KNOWN:
         return UnknownPluginError(
             f"The cachu plugin {name!r} is not installed. Install it with: {KNOWN[name]}"

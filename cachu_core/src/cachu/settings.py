@@ -93,6 +93,11 @@ class Settings:
                 found[name] = getattr(cls, name)
         return found
 
+    @classmethod
+    def hint(cls, option: str) -> Any:
+        """Return the type that an option is annotated with, `typing.Any` if that is not known."""
+        return _annotation(cls, option)[0]
+
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Settings are read-only; use cachu.configure({name}=...).")
 
