@@ -14,6 +14,8 @@ first answer counts. Hooks run when a region is bound, never on a hit. They only
 
 A plugin is a module (or an object) that an entry point in the group `cachu` names. The entry
 point's own name is what people write in `configure(backend="mine")` and how all its options begin.
+It may serve a whole family, `mine.this` and `mine.that`: those for which `cachu_settings` returns
+settings.
 """
 
 from __future__ import annotations
@@ -106,8 +108,21 @@ def cachu_settings(name: str) -> type[Settings] | None:
     """Declare the options that a plugin adds to `configure()`.
 
     Args:
-        name: The plugin's entry-point name.
+        name: The plugin's entry-point name, or that of one of its family.
 
     Returns:
         A subclass of `cachu.settings.Settings`, whose options all begin with that name.
+    """
+
+
+@hookspec(firstresult=True)
+def cachu_diagnose(name: str, region: Region) -> list[str] | None:
+    """Say what about a configured backend works, but will bite; for `cachu doctor`.
+
+    Args:
+        name: What the backend is called in `configure(backend=...)`.
+        region: A region of it, which was written to and read.
+
+    Returns:
+        A sentence for each, with what to do about it.
     """

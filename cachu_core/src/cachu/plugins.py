@@ -210,6 +210,22 @@ def ensure(name: str, *hooks: str) -> None:
         raise _not_a(name, hooks[0])
 
 
+def hooks_of(name: str) -> list[str]:
+    """List the hooks that a plugin implements, for what is built in those of that name.
+
+    Args:
+        name: The name of a plugin that was loaded.
+
+    Returns:
+        Their names, without `cachu_`.
+    """
+    if name in BUILT_IN:
+        found = {*_BUILT_IN_KINDS[name]}
+    else:
+        found = {caller.name for caller in manager().get_hookcallers(_plugins[name]) or ()}
+    return sorted(each.removeprefix("cachu_") for each in found)
+
+
 def register(plugin: object, name: str | None = None) -> str:
     """Register a plugin of the application's own, without an entry point.
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cachu_file.store import FileStore
 
 __all__ = [
+    "cachu_diagnose",
     "cachu_make_async_backend",
     "cachu_make_backend",
     "cachu_make_lock_provider",
@@ -69,3 +70,13 @@ def cachu_make_lock_provider(name: str, region: Region) -> FileLocks | None:
     from cachu_file.locks import FileLocks
 
     return FileLocks(region)
+
+
+@hookimpl
+def cachu_diagnose(name: str, region: Region) -> list[str] | None:
+    """Say what will bite, for `cachu doctor`."""
+    if name != NAME:
+        return None
+    from cachu_file.diagnosis import diagnose
+
+    return diagnose(region)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cachu_redis.store import RedisStore
 
 __all__ = [
+    "cachu_diagnose",
     "cachu_make_async_backend",
     "cachu_make_backend",
     "cachu_make_lock_provider",
@@ -64,3 +65,13 @@ def cachu_make_lock_provider(name: str, region: Region) -> RedisLocks | None:
     from cachu_redis.locks import RedisLocks
 
     return RedisLocks(region)
+
+
+@hookimpl
+def cachu_diagnose(name: str, region: Region) -> list[str] | None:
+    """Say what will bite, for `cachu doctor`."""
+    if name != NAME:
+        return None
+    from cachu_redis.diagnosis import diagnose
+
+    return diagnose(region)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cachu.regions import Region
 
 __all__ = [
+    "cachu_diagnose",
     "cachu_make_backend",
     "cachu_make_lock_provider",
     "cachu_settings",
@@ -114,6 +115,30 @@ def cachu_make_lock_provider(name: str, region: Region) -> DogpileLocks | None:
     from cachu.backends.dogpile_locks import DogpileLocks
 
     return DogpileLocks(_registered(name), arguments, region.namespace)
+
+
+@hookimpl
+def cachu_diagnose(name: str, region: Region) -> list[str] | None:
+    if not name.startswith(f"{_FAMILY}."):
+        return None
+    kind = name.removeprefix("dogpile.cache.")
+    found = []
+    if kind == "dbm":
+        found.append(
+            "A dbm file only grows: nothing sweeps what has expired. backend='file' does, and is "
+            "faster."
+        )
+    if kind in ("memcached", "pylibmc", "bmemcached"):
+        found.append(
+            f"The client of {name} unpickles whatever the server has, before cachu can look at it. "
+            "dogpile.cache.pymemcache is given bytes only."
+        )
+    if kind in _DRIVERS and not _arguments(name, region).get("distributed_lock"):
+        found.append(
+            "A cold key is computed once per process, not once over all hosts; "
+            "dogpile_arguments={'distributed_lock': True, 'lock_timeout': 30} changes that."
+        )
+    return found
 
 
 def arguments_of(settings: Settings, name: str) -> Mapping[str, Any]:
