@@ -20,7 +20,10 @@ HEAVY = (
     "logging",
     "pluggy",
     "redis",
+    "rich",
     "sqlite3",
+    "tomllib",
+    "typer",
     "typing",
 )
 

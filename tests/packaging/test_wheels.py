@@ -13,18 +13,23 @@ FILE = {**CORE, "cachu-file": "cachu_file", "cachu": None}
 REDIS = {**FILE, "cachu-redis": "cachu_redis"}
 
 INSTALLATIONS = {
-    "cachu-core": (CORE, ["memory", "null"], set()),
-    "cachu": (FILE, ["memory", "null", "file", "diskcache"], set()),
-    "cachu[async]": (FILE, ["memory", "null", "file", "diskcache"], {"aiosqlite"}),
-    "cachu[msgpack]": (FILE, ["memory", "null", "file", "diskcache"], {"msgspec"}),
-    "cachu[redis]": (REDIS, ["memory", "null", "file", "diskcache", "redis"], {"redis", "hiredis"}),
+    "cachu-core": (CORE, ["memory", "null", "dogpile"], set()),
+    "cachu": (FILE, ["memory", "null", "dogpile", "file", "diskcache"], set()),
+    "cachu[async]": (FILE, ["memory", "null", "dogpile", "file", "diskcache"], {"aiosqlite"}),
+    "cachu[msgpack]": (FILE, ["memory", "null", "dogpile", "file", "diskcache"], {"msgspec"}),
+    "cachu[cli]": (FILE, ["memory", "null", "dogpile", "file", "diskcache"], {"rich", "typer"}),
+    "cachu[redis]": (
+        REDIS,
+        ["memory", "null", "dogpile", "file", "diskcache", "redis"],
+        {"redis", "hiredis"},
+    ),
     "cachu[all]": (
         REDIS,
-        ["memory", "null", "file", "diskcache", "redis"],
-        {"aiosqlite", "redis", "hiredis", "msgspec"},
+        ["memory", "null", "dogpile", "file", "diskcache", "redis"],
+        {"aiosqlite", "redis", "hiredis", "msgspec", "rich", "typer"},
     ),
 }
-DRIVERS = {"aiosqlite", "diskcache", "redis", "hiredis", "msgspec"}
+DRIVERS = {"aiosqlite", "diskcache", "redis", "hiredis", "msgspec", "rich", "typer"}
 
 
 @pytest.mark.parametrize("wanted", INSTALLATIONS)
@@ -43,3 +48,10 @@ def test_an_installation_works_outside_the_tree(wanted: str, folder: Path, tmp_p
         python, "-W", "error", smoke, json.dumps(packages), json.dumps(plugins), cwd=tmp_path
     )
     assert said.strip() == "as it should be"
+    command = python.with_name("cachu")
+    if "typer" in drivers:
+        assert "file" in run(command, "plugins", cwd=tmp_path)
+    else:
+        asked = subprocess.run([command, "ls"], capture_output=True, text=True, check=False)
+        assert (asked.returncode, asked.stdout) == (2, "")
+        assert 'pip install "cachu[cli]"' in asked.stderr

@@ -1,0 +1,1 @@
+"""The backend `postgres` for cachu: entries in a table of PostgreSQL."""
