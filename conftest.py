@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from sybil import Example
 
 
+collect_ignore_glob = ["docs/examples/*"]  # tests/examples runs those, in an installation
+
+
 def evaluate(example: Example) -> None:
     """Run a block as if a module were written there; `await` may stand at its top level."""
     name = f"page_{example.document.path.rpartition('/')[2].partition('.')[0].lower()}"

@@ -196,7 +196,7 @@ def test_a_module_may_configure(project, tmp_path):
     ("arguments", "says"),
     [
         (["ls", "--ttl", "soon"], "--ttl is a number of seconds, or inf; got 'soon'"),
-        (["ls", "--backend", "fiel"], "Did you mean 'file'?"),
+        (["ls", "--backend", "filee"], "Did you mean 'file'?"),
         (["--pyproject", "nowhere.toml", "ls"], "There is no file 'nowhere.toml'"),
         (["conformance", "memry"], "Did you mean 'memory'?"),
         (["conformance", "memory", "-o", "maxsize"], "given as NAME=VALUE"),

@@ -8,8 +8,9 @@ from cachu.hookspecs import hookimpl
 from cachu.settings import Settings
 
 if TYPE_CHECKING:
-    from cachu.regions import Region
     from cachu_postgres.store import PostgresStore
+
+    from cachu.regions import Region
 
 
 class PostgresSettings(Settings):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -12,12 +11,14 @@ from psycopg_pool import ConnectionPool
 from cachu.backends import Capability
 from cachu.backends.stores import Store
 
-_TABLE = """CREATE UNLOGGED TABLE IF NOT EXISTS cachu
+_TABLE = """SELECT pg_advisory_xact_lock(631); CREATE UNLOGGED TABLE IF NOT EXISTS cachu
     (key bytea PRIMARY KEY, data bytea NOT NULL, expires timestamptz NOT NULL);
 CREATE INDEX IF NOT EXISTS cachu_expires ON cachu (expires)"""
-_STORE = """WITH old AS (DELETE FROM cachu WHERE expires < now() - interval '1 minute' AND key <> %(key)s)
+_STORE = """WITH old AS
+    (DELETE FROM cachu WHERE expires < now() - interval '1 minute' AND key <> %(key)s)
 INSERT INTO cachu VALUES (%(key)s, %(data)s, now() + make_interval(secs => %(ttl)s))
 ON CONFLICT (key) DO UPDATE SET data = excluded.data, expires = excluded.expires"""
+_pools: dict[tuple[str, int], ConnectionPool] = {}
 
 
 class PostgresStore(Store):
@@ -43,19 +44,27 @@ class PostgresStore(Store):
 
     def close(self) -> None:
         """Close the connections of this process."""
-        _pool(self._url, os.getpid()).close()
-        _pool.cache_clear()
+        if pool := _pools.pop((self._url, os.getpid()), None):
+            pool.close()
 
     def _run(self, sql: str, key: str, **values: Any) -> list[Any]:
         place = f"{self._namespace}:{key}".encode("utf-8", "surrogatepass")  # any text, any length
-        with _pool(self._url, os.getpid()).connection() as connection:
+        with _pool(self._url).connection() as connection:
             cursor = connection.execute(sql, {"key": blake2b(place).digest(), **values})
             return cursor.fetchall() if cursor.description else []
 
 
-@cache
-def _pool(url: str, process: int) -> ConnectionPool:  # a forked child has one of its own
-    pool = ConnectionPool(url, min_size=0, max_size=16, timeout=1, open=True)
-    with pool.connection() as connection:
-        connection.execute(_TABLE)
+def _pool(url: str) -> ConnectionPool:
+    place = (url, os.getpid())  # a forked child has one of its own
+    if place not in _pools:
+        made = ConnectionPool(
+            url, open=False, min_size=0, max_size=9, timeout=1, configure=_prepare
+        )
+        _pools.setdefault(place, made)
+    (pool := _pools[place]).open()
     return pool
+
+
+def _prepare(connection: Any) -> None:
+    connection.execute(_TABLE)
+    connection.commit()

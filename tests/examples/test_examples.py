@@ -1,0 +1,124 @@
+"""The distributions in docs/examples: built, installed where nothing else is, tested and typed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cachu
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(path.parent for path in ROOT.glob("docs/examples/*/pyproject.toml"))
+UV = [sys.executable, "-m", "uv", "--quiet", "--no-progress"]
+NAMES = [path.name for path in EXAMPLES]
+
+
+def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:
+    """Run *command* as from a shell that knows nothing of the environment of the tests."""
+    known = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    words = [str(word) for word in command]
+    done = subprocess.run(
+        words, cwd=cwd, env={**known, **environment}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def python_in(venv: Path) -> Path:
+    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with our wheels, those of the examples, and the versions that are locked."""
+    folder = tmp_path_factory.mktemp("wheels")
+    run(*UV, "build", "--all-packages", "--wheel", "--out-dir", folder)
+    for example in EXAMPLES:
+        run(*UV, "build", example, "--wheel", "--out-dir", folder)
+    run(
+        *UV, "export", "--frozen", "--all-extras", "--no-emit-workspace", "--no-hashes",
+        "--output-file", folder / "locked.txt",
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="session")
+def python(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with all examples, the file backend and pytest."""
+    venv = tmp_path_factory.mktemp("user") / "venv"
+    run(*UV, "venv", "--python", sys.executable, venv)
+    wanted = [*NAMES, "cachu[cli,async]", "pytest", "hypothesis"]
+    run(
+        *UV, "pip", "install", "--refresh-package", "cachu-core", "--python", python_in(venv),
+        "--find-links", wheels, "--constraint", wheels / "locked.txt", *wanted,
+    )  # fmt: skip
+    return python_in(venv)
+
+
+def test_there_is_one_example_of_each_kind() -> None:
+    assert NAMES == ["cachu-encrypted", "cachu-folded", "cachu-postgres"]
+
+
+def test_a_backend_takes_less_than_fifty_lines() -> None:
+    store = ROOT / "docs/examples/cachu-postgres/src/cachu_postgres/store.py"
+    assert sum(bool(line.strip()) for line in store.read_text().splitlines()) < 50
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_installed_example_passes_its_tests(name: str, python: Path, tmp_path: Path) -> None:
+    tests = ROOT / "docs/examples" / name / "tests"
+    said = run(
+        python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tests,
+        "-c", os.devnull, "--import-mode=importlib", tests, cwd=tmp_path,
+    )  # fmt: skip
+    assert "passed" in said
+
+
+def test_the_command_knows_the_installed_examples(python: Path, tmp_path: Path) -> None:
+    said = run(python.with_name("cachu"), "plugins", "--json", cwd=tmp_path)
+    assert all(f'"distribution": "{name}"' in said for name in NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_is_typed(name: str, tmp_path: Path) -> None:
+    source = ROOT / "docs/examples" / name / "src"
+    run(
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file=",
+        f"--cache-dir={tmp_path}",
+        source,
+    )
+
+
+def test_a_generated_plugin_passes_its_tests_as_it_is(python: Path, tmp_path: Path) -> None:
+    command = python.with_name("cachu")
+    run(command, "new-plugin", "my-shelf", cwd=tmp_path)
+    folder = tmp_path / "cachu-my-shelf"
+    run(*UV, "build", folder, "--wheel", "--out-dir", tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    run(*UV, "pip", "install", "--python", python, "--no-deps", wheel, cwd=tmp_path)
+    memory = Path("/dev/shm")
+    temporary = memory if os.access(memory, os.W_OK) else tmp_path
+    said = run(
+        python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={folder}",
+        f"--basetemp={temporary / tmp_path.name}", folder, cwd=tmp_path,
+    )  # fmt: skip
+    assert "passed" in said
+    assert "my-shelf       cachu-my-shelf" in run(command, "plugins", cwd=tmp_path, COLUMNS="200")
+    run(
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file=",
+        f"--cache-dir={tmp_path}",
+        folder / "src",
+    )
+    assert cachu.__version__
