@@ -67,9 +67,9 @@ def wheel_types(session: nox.Session) -> None:
 
 @nox.session
 def packaging(session: nox.Session) -> None:
-    """Build the wheels and try them as a user would."""
+    """Build the wheels and try them as a user would; those of the examples, too."""
     sync(session)
-    session.run("pytest", "tests/packaging")
+    session.run("pytest", "tests/packaging", "tests/examples")
 
 
 @nox.session(name="release-check", default=False)

@@ -25,6 +25,8 @@ def postgres_url() -> Iterator[str]:
     if url := os.environ.get("CACHU_POSTGRES_URL"):
         yield url
         return
+    if os.environ.get("CACHU_TEST_POSTGRES") == "none":
+        pytest.skip("CACHU_TEST_POSTGRES=none")
     folder = tempfile.mkdtemp(prefix="cachu-pg-")
     root = os.geteuid() == 0  # whom PostgreSQL refuses to run as
     account = {"user": "nobody"} if root else {}

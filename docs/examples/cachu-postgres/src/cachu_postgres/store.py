@@ -18,6 +18,7 @@ _STORE = """WITH old AS
     (DELETE FROM cachu WHERE expires < now() - interval '1 minute' AND key <> %(key)s)
 INSERT INTO cachu VALUES (%(key)s, %(data)s, now() + make_interval(secs => %(ttl)s))
 ON CONFLICT (key) DO UPDATE SET data = excluded.data, expires = excluded.expires"""
+_OPTIONS: Any = {"min_size": 0, "max_size": 9, "timeout": 1, "kwargs": {"autocommit": True}}
 _pools: dict[tuple[str, int], ConnectionPool] = {}
 
 
@@ -57,14 +58,10 @@ class PostgresStore(Store):
 def _pool(url: str) -> ConnectionPool:
     place = (url, os.getpid())  # a forked child has one of its own
     if place not in _pools:
-        made = ConnectionPool(
-            url, open=False, min_size=0, max_size=9, timeout=1, configure=_prepare
-        )
-        _pools.setdefault(place, made)
-    (pool := _pools[place]).open()
-    return pool
+        _pools.setdefault(place, ConnectionPool(url, open=False, configure=_prepare, **_OPTIONS))
+    _pools[place].open()
+    return _pools[place]
 
 
 def _prepare(connection: Any) -> None:
     connection.execute(_TABLE)
-    connection.commit()
