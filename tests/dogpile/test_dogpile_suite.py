@@ -14,7 +14,6 @@ MEMORY = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
 CASES = {
     "dbm": lambda folder: {"filename": str(folder / "cache.dbm")},
     "memory": lambda _: {},
-    "memory_pickle": lambda _: {},
     "pymemcache": lambda _: {"url": memcached.shared().url},
 }
 
