@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -103,12 +104,13 @@ def test_a_generated_plugin_passes_its_tests_as_it_is(python: Path, tmp_path: Pa
     run(*UV, "build", folder, "--wheel", "--out-dir", tmp_path)
     (wheel,) = tmp_path.glob("*.whl")
     run(*UV, "pip", "install", "--python", python, "--no-deps", wheel, cwd=tmp_path)
+    # A file system in memory, where there is one: the store opens its file for every operation.
     memory = Path("/dev/shm")
-    temporary = memory if os.access(memory, os.W_OK) else tmp_path
-    said = run(
-        python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={folder}",
-        f"--basetemp={temporary / tmp_path.name}", folder, cwd=tmp_path,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as base:
+        said = run(
+            python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={folder}",
+            f"--basetemp={base}/pytest", folder, cwd=tmp_path,
+        )  # fmt: skip
     assert "passed" in said
     assert "my-shelf       cachu-my-shelf" in run(command, "plugins", cwd=tmp_path, COLUMNS="200")
     run(

@@ -111,10 +111,12 @@ def _check_together(found: Mapping[str, Setting]) -> None:
         mine = {option: own[option] for option, owner in owners.items() if owner == plugin}
         values = {option: each.value for option, each in mine.items()}
         try:
-            settings_made(plugin, list(mine), values, kept=True)
+            made = settings_made(plugin, list(mine), values, kept=True)
         except ConfigurationError as error:
             named = [each.source for option, each in mine.items() if option in str(error)]
             raise _told(error, " and ".join(named or [s.source for s in mine.values()])) from error
+        for option, each in mine.items() if made is not None else ():
+            each.value = getattr(made, option)  # as the plugin settles it: a relative path, say
 
 
 def _owner(option: str, source: str) -> str:
