@@ -20,4 +20,5 @@ CASES = {
 
 @pytest.fixture(params=CASES.values(), ids=CASES)
 def cachu_backend(request):
-    return {"backend": "redis", "redis_url": stations.shared_url(), **request.param}
+    patience = {"redis_timeout": 5.0, "redis_connect_timeout": 5.0}  # the machine may be busy
+    return {"backend": "redis", "redis_url": stations.shared_url(), **patience, **request.param}
