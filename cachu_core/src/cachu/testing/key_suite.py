@@ -103,15 +103,9 @@ def test_hostile_text_has_keys_of_its_own(keys_of: Callable[..., str]) -> None:
 
 
 def test_arguments_of_several_parameters_do_not_run_together(keys_of: Callable[..., str]) -> None:
-    calls: list[Any] = [
-        ("a", "b"),
-        ("ab", ""),
-        ("", "ab"),
-        ("a", "b,"),
-        ("a,", "b"),
-        ("a, second='b'", ""),
-    ]
-    calls += [("a'", "b"), ("a", "'b"), ("first", "second"), ("b", "a"), ("a\x00", "b"), ("a:b",)]
+    calls: list[Any] = [("a", "b"), ("ab", ""), ("", "ab"), ("a", "b,"), ("a,", "b"), ("a:b",)]
+    calls += [("a, second='b'", ""), ("a'", "b"), ("a", "'b"), ("first", "second"), ("b", "a")]
+    calls += [("a\x00", "b"), ("a", "\x00b")]
     _distinct([keys_of(*call) for call in calls], calls)
 
 

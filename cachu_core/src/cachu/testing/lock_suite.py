@@ -23,7 +23,8 @@ import pytest
 import cachu
 from cachu import plugins
 from cachu.region import Region
-from cachu.testing.suite.colours import PATIENCE, Running, wait_until
+from cachu.testing.suite import colours
+from cachu.testing.suite.colours import Running, wait_until
 from cachu.testing.suite.gates import tell
 
 __all__ = [
@@ -83,7 +84,7 @@ def _is_free(locks: Any, key: str) -> bool:
         async with locks.async_lock(key):
             return True
 
-    return bool(asyncio.run(asyncio.wait_for(enter(), PATIENCE)))
+    return bool(asyncio.run(asyncio.wait_for(enter(), colours.PATIENCE)))
 
 
 def test_a_free_lock_is_taken_at_once(locks: Any) -> None:
@@ -159,7 +160,7 @@ def test_one_task_at_a_time_is_inside(locks: Any) -> None:
                 inside.remove(number)
 
     async def scenario() -> None:
-        await asyncio.wait_for(asyncio.gather(*map(work, range(8))), PATIENCE)
+        await asyncio.wait_for(asyncio.gather(*map(work, range(8))), colours.PATIENCE)
 
     asyncio.run(scenario())
     assert most == [1] * 40
@@ -210,7 +211,7 @@ def test_an_error_inside_frees_the_lock(locks: Any) -> None:
         async with lock("key"):
             pass
 
-    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
+    asyncio.run(asyncio.wait_for(scenario(), colours.PATIENCE))
     assert _is_free(locks, "key")
 
 
@@ -223,7 +224,7 @@ def test_a_cancelled_holder_frees_the_lock(locks: Any) -> None:
         async def hold() -> None:
             async with lock("key"):
                 entered.set()
-                await asyncio.sleep(PATIENCE * 2)
+                await asyncio.sleep(colours.PATIENCE * 2)
 
         holder = asyncio.create_task(hold())
         await entered.wait()
@@ -233,7 +234,7 @@ def test_a_cancelled_holder_frees_the_lock(locks: Any) -> None:
         async with lock("key"):
             pass
 
-    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
+    asyncio.run(asyncio.wait_for(scenario(), colours.PATIENCE))
     assert _is_free(locks, "key")
 
 
@@ -253,5 +254,5 @@ def test_a_cancelled_waiter_disturbs_nobody(locks: Any) -> None:
                 await waiters[0]
         await asyncio.gather(*waiters[1:])
 
-    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
+    asyncio.run(asyncio.wait_for(scenario(), colours.PATIENCE))
     wait_until(lambda: _is_free(locks, "key"))

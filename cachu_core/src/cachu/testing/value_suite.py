@@ -68,9 +68,8 @@ def _same(found: Any, value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return len(found) == len(value) and all(map(_same, found, value))
     if isinstance(value, dict):
-        return _same(list(found), list(value)) and all(
-            _same(found[key], value[key]) for key in value
-        )
+        same = (_same(found[key], value[key]) for key in value)
+        return _same(list(found), list(value)) and all(same)
     return bool(found == value)
 
 

@@ -9,7 +9,8 @@ import sys
 from typing import Any
 
 from cachu import plugins
-from cachu.testing.suite.colours import PATIENCE, Asynchronous, Colour, Lifted, Plain, Running
+from cachu.testing.suite import colours
+from cachu.testing.suite.colours import Asynchronous, Colour, Lifted, Plain, Running
 
 _PROGRAM = "from cachu.testing.suite.children import serve; serve()"
 _COLOURS: dict[str, type[Colour]] = {"sync": Plain, "async": Asynchronous}
@@ -94,7 +95,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None:
         process.stdin.close()
     try:
-        process.wait(PATIENCE)
+        process.wait(colours.PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

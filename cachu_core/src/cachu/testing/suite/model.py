@@ -11,8 +11,8 @@ from cachu.testing.suite.colours import Both, Colour, Lifted
 from cachu.testing.suite.gates import skip
 
 TTL = 100
-_KEYS = ["a", "b", "A", "a:b", "*", "\x00"]
-_TAGS = ["", "t", "T", "*"]
+_KEYS = ["a", "a:b", "\x00"]
+_TAGS = ["", "t", "*"]
 _VALUES: list[Any] = [None, 0, False, "", [1], b"\xff"]
 
 
@@ -107,7 +107,7 @@ def test_any_sequence_of_operations_does_what_a_dict_would(both: Both, clock: Fa
         skip(both.plain, "pip install hypothesis to have it tried with sequences of operations")
         return
 
-    colours, numbers = st.integers(0, 1), st.integers(0, 2)
+    colours, numbers = st.integers(0, 1), st.integers(0, 1)
     keys, tags, tag_numbers = map(st.sampled_from, (_KEYS, _TAGS, range(len(_TAGS))))
     start = clock.now
 
@@ -148,8 +148,8 @@ def test_any_sequence_of_operations_does_what_a_dict_would(both: Both, clock: Fa
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=10,
-            stateful_step_count=25,
+            max_examples=15,
+            stateful_step_count=30,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
