@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
+import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from threading import Event
+from threading import Event, Timer
 from typing import Any
 
 import pytest
 
 from cachu.backends import Capability
+from cachu.testing.suite import colours
 from cachu.testing.suite.children import Child
 from cachu.testing.suite.colours import Colour, Running, wait_until
 from cachu.testing.suite.gates import needs
@@ -151,6 +155,12 @@ def test_a_fork_in_the_middle_of_calls_hangs_nobody(colour: Colour) -> None:
     assert f("after")[0] == "after"
 
 
+def _stacks() -> str:
+    """Return where each thread is, for whoever asks why something hangs."""
+    frames = sys._current_frames().values()  # noqa: SLF001  there is no other way
+    return "\n".join("".join(traceback.format_stack(frame)[-8:]) for frame in frames)
+
+
 def _forked(work: Callable[[], Any]) -> Any:
     """Return what *work* comes to in a forked child, which must end."""
     reader, writer = os.pipe()
@@ -163,14 +173,19 @@ def _forked(work: Callable[[], Any]) -> Any:
             # In a thread, because what hung once hangs for ever.
             answer = (True, Running(work).result())
         except BaseException as error:
-            answer = (False, f"{type(error).__name__}: {error}")
+            answer = (False, f"{type(error).__name__}: {error}\n{_stacks()}")
         with suppress(BaseException):
             os.write(writer, pickle.dumps(answer))
         os._exit(0)
     os.close(writer)
+    # Later than the child itself gives up, for it can say where it hangs.
+    killer = Timer(1.5 * colours.PATIENCE, os.kill, (child, signal.SIGKILL))
+    killer.start()
     with os.fdopen(reader, "rb") as pipe:
         said = pipe.read()
     os.waitpid(child, 0)
+    killer.cancel()
+    assert said, "the forked child hung before it did anything, or has died"
     succeeded, answer = pickle.loads(said)
     assert succeeded, f"the forked child failed: {answer}"
     return answer
