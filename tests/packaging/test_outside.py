@@ -17,7 +17,7 @@ UV = [sys.executable, "-m", "uv", "--quiet", "--no-progress"]
 
 sys.path.append(str(ROOT / "tests" / "redis"))  # for servers/
 
-from servers import stations
+from servers import stations  # noqa: E402
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> str:
@@ -47,7 +47,7 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def tested(outside: Path, *modules: str, **environment: str) -> str:
+def proved(outside: Path, *modules: str, **environment: str) -> str:
     """Run modules with the wheels, without the plugins of pytest that we happen to have."""
     plain = ["-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
     command = [sys.executable, "-m", "pytest", "-q", "--tb=short", *plain]
@@ -63,7 +63,7 @@ def test_the_wheels_are_what_is_tested(outside: Path) -> None:
 
 @pytest.mark.parametrize("backend", ["memory", "file", "diskcache", "redis"])
 def test_a_backend_passes_the_suite(outside: Path, backend: str) -> None:
-    said = tested(
+    said = proved(
         outside, f"suite_{backend}.py", CACHU_TEST_REDIS_URL=stations.shared_url(), CI="true"
     )
     assert f"backend {backend!r} in suite_{backend}.py" in said
@@ -72,10 +72,10 @@ def test_a_backend_passes_the_suite(outside: Path, backend: str) -> None:
 
 
 def test_what_keeps_nothing_and_what_is_no_backend(outside: Path) -> None:
-    said = tested(outside, "suite_null.py", "suite_serializers.py", "suite_locks.py")
+    said = proved(outside, "suite_null.py", "suite_serializers.py", "suite_locks.py")
     for subject in ("backend 'null'", "key serializer 'text'", "lock provider 'file'"):
         assert subject in said
 
 
 def test_fixtures_cost_nothing_until_they_are_used(outside: Path) -> None:
-    assert "4 passed" in tested(outside, "users.py")
+    assert "4 passed" in proved(outside, "users.py")
