@@ -13,7 +13,7 @@ from cachu import errors, hookspecs, options, plugins
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = DOCS / "reference"
 HOOKS = [name for name in vars(hookspecs) if name.startswith("cachu_")]
-PLUGINS = ["memory", "null", "file", "diskcache", "redis"]
+PLUGINS = sorted({"memory", "null", *plugins.installed()})
 
 
 def page(name):

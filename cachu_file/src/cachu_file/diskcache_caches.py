@@ -70,7 +70,7 @@ class SharedCache:
 
     def after_fork(self) -> None:
         """Let this process, a child, open connections of its own."""
-        # Kept, because closing them would concern the parent, and wait for threads that are not here.
+        # Kept: closing them would concern the parent, and wait for threads that are not here.
         _inherited.append((self._threads, self.cache._local, self._anchor))  # noqa: SLF001
         self._threads = threading.local()
         self.cache._local = threading.local()  # noqa: SLF001  diskcache would close what is there

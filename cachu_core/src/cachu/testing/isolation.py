@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from threading import Thread
 
-from cachu import config, namesakes, regions, switches
+from cachu import config, namesakes, regions, sharing, switches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def _empty() -> None:
         closer = Thread(target=_close, name="cachu-closer")
         closer.start()
         closer.join()
+    sharing.forget_guards()  # what the last test did to a backend is not the next one's trouble
     for function in namesakes.every():
         function.reset_counts()
 
