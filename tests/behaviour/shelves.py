@@ -5,26 +5,42 @@ Their data outlives `clear_backends()`, as if it were in another process.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from threading import Condition
+from weakref import WeakSet
 
 from cachu import plugins
 from cachu.backends import AsyncBackend, Backend, Capability
 from cachu.backends.stores import AsyncStore, Lease, Store
 from cachu.entries import NO_VALUE
 from cachu.hookspecs import hookimpl
+from cachu.testing import dicts
 
 
 class Shelf:
     """The data of one region: rows of (data, deadline, tag), by key."""
 
+    every = WeakSet()  # noqa: RUF012  of all
+
     def __init__(self, region) -> None:
+        self.every.add(self)
         self.name = (region.shared_package, region.key_prefix, region.ttl)
         self.rows = {}
         self.leases = {}
         self.changed = Condition()
         self.calls = Counter()
+
+
+def _after_fork():
+    """Let a forked child not wait for threads that it does not have."""
+    for shelf in Shelf.every:
+        shelf.changed = Condition()
+        shelf.leases.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class DictStore(Store):
@@ -60,35 +76,16 @@ class AsyncDictStore(AsyncStore):
         return self.plain.delete(key)
 
 
-class FullStore(DictStore):
+class FullStore(dicts.DictStore):
     """Everything but leases."""
 
     capabilities = (
-        Capability.CLEAR
-        | Capability.TAGS
-        | Capability.COUNT
-        | Capability.EXPIRY
-        | Capability.REGIONS
-        | Capability.BATCH
-        | Capability.PERSISTENT
+        dicts.DictStore.capabilities | Capability.REGIONS | Capability.BATCH | Capability.PERSISTENT
     )
 
-    def load(self, key, tag=None):
-        row = self.rows.get(key)
-        return row[0] if row is not None and time.time() < row[1] else None
-
-    def clear(self, tag=None):
-        found = [key for key in self._fresh() if tag is None or self.rows[key][2] == tag]
-        for key in found:
-            del self.rows[key]
-        return len(found)
-
-    def count(self, tag=None, function=None):
-        return sum(
-            (tag is None or self.rows[key][2] == tag)
-            and (function is None or key.rpartition(":")[0] == function)
-            for key in self._fresh()
-        )
+    def __init__(self, shelf: Shelf, rack: dict[str, Shelf]) -> None:
+        super().__init__(shelf.rows)
+        self.shelf, self.rack = shelf, rack
 
     def regions(self):
         return [shelf.name for shelf in self.rack.values() if shelf.rows]
@@ -96,10 +93,6 @@ class FullStore(DictStore):
     def load_many(self, keys):
         found = {key: self.load(key) for key in keys}
         return {key: data for key, data in found.items() if data is not None}
-
-    def _fresh(self):
-        now = time.time()
-        return [key for key, row in list(self.rows.items()) if now < row[1]]
 
 
 class LeaseStore(FullStore):

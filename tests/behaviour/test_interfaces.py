@@ -13,7 +13,8 @@ import shelves
 
 import cachu
 from cachu.backends import Capability
-from cachu.testing.suite.colours import needs, wait_until
+from cachu.testing.suite.colours import wait_until
+from cachu.testing.suite.gates import needs
 
 
 @pytest.fixture(params=["memory", "dict", "async-dict", "full", "lease"])

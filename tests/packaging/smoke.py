@@ -50,7 +50,9 @@ for name, module in packages.items():
         assert Path(import_module(module).__file__ or "").with_name("py.typed").is_file(), module
         files = [file for file in files if ".dist-info" not in file and "__pycache__" not in file]
         files = [file for file in files if not file.endswith(("/bin/cachu", "/cachu.exe"))]
-        assert {file.partition("/")[0] for file in files} - {"cachu.py"} == {module}, files
+        roots = {file.partition("/")[0] for file in files}
+        # Beside it, what stands guard over it, and what pytest loads.
+        assert roots - {"cachu.py", "pytest_cachu"} == {module}, files
 
 found = {each.name: each.load() for each in entry_points(group="cachu")}
 assert found.keys() == set(plugins), found

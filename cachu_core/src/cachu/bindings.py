@@ -213,6 +213,11 @@ class Binding:
             settings.lock_timeout,
         )
 
+    def reset_counts(self) -> None:
+        """Count from zero again."""
+        counters.reset(self._hits)
+        self._counters.reset()
+
     def _backend_of(self, region: LiveRegion) -> Backend | AsyncBackend:
         return region.guarded
 

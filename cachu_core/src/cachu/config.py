@@ -263,6 +263,21 @@ def reread() -> None:
                 callback(package)
 
 
+def restore(settings: Mapping[str, Config]) -> None:
+    """Put the settings of all packages back as `get_all_configs()` returned them once."""
+    with _lock:
+        changed = [
+            package
+            for package in {*_configs, *settings}
+            if _configs.get(package) != settings.get(package)
+        ]
+        _configs.clear()
+        _configs.update(settings)
+    for package in changed:
+        for callback in tuple(_subscribers):
+            callback(package)
+
+
 def subscribe(callback: Callable[[str], None]) -> None:
     """Have a callback run after every change of settings.
 

@@ -37,6 +37,14 @@ def counted(cell: CellType) -> int:
     return sum(hits.copy().values()) if FREE_THREADED else hits
 
 
+def reset(cell: CellType) -> None:
+    """Count in *cell* from zero again."""
+    if FREE_THREADED:
+        cell.cell_contents.clear()
+    else:
+        cell.cell_contents = 0
+
+
 class Counters:
     """What a function counts besides the hits that its wrapper counts by itself.
 
@@ -56,6 +64,10 @@ class Counters:
     def total(self) -> tuple[int, int, int]:
         """Return the hits, the misses and the faults."""
         return self.hits, self.misses, self.faults
+
+    def reset(self) -> None:
+        """Count from zero again."""
+        self.hits = self.misses = self.faults = 0
 
 
 class ThreadCounters:
@@ -101,6 +113,11 @@ class ThreadCounters:
             sum(numbers.copy().values()) for numbers in (self._hits, self._misses, self._faults)
         )
         return hits, misses, faults
+
+    def reset(self) -> None:
+        """Count from zero again."""
+        for numbers in (self._hits, self._misses, self._faults):
+            numbers.clear()
 
 
 def counters() -> AnyCounters:

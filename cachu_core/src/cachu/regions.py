@@ -27,6 +27,7 @@ __all__ = [
     "LiveRegion",
     "Region",
     "all_live",
+    "any_left",
     "clear_async_backends",
     "clear_backends",
     "follow",
@@ -182,6 +183,11 @@ async def clear_async_backends() -> None:
         _stop_private_loop()
     if errors:
         raise errors.pop()  # its traceback leads back to here
+
+
+def any_left() -> bool:
+    """Tell whether something is open that only `clear_async_backends` can close."""
+    return bool(_retired)
 
 
 def follow(callback: Callable[[], None]) -> None:

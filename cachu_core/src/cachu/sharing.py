@@ -52,6 +52,12 @@ def guards() -> list[Guard]:
     return list(_guards.values())
 
 
+def forget_guards() -> None:
+    """Begin anew with every backend: regions that are made from now on know of no trouble."""
+    with _lock:
+        _guards.clear()
+
+
 def options_of(plugin: str, settings: Config) -> list[tuple[str, Any]]:
     """Return how a plugin is configured, as something to compare: objects by identity."""
     return [

@@ -39,6 +39,11 @@ def is_disabled() -> bool:
     return _everywhere or (_open_scopes > 0 and _here.get() > 0)
 
 
+def is_disabled_everywhere() -> bool:
+    """Tell whether `disable()` counts now, whatever scopes are open."""
+    return _everywhere
+
+
 class disabled:  # noqa: N801  reads as a statement: with cachu.disabled():
     """Turn caching off for the calling task or thread: `with cachu.disabled(): ...`.
 

@@ -70,9 +70,10 @@ class SharedCache:
 
     def after_fork(self) -> None:
         """Let this process, a child, open connections of its own."""
+        # Kept: closing them would concern the parent, and wait for threads that are not here.
+        _inherited.append((self._threads, self.cache._local, self._anchor))  # noqa: SLF001
         self._threads = threading.local()
-        if self._anchor is not None:
-            _inherited.append(self._anchor)  # closing it would concern the parent
+        self.cache._local = threading.local()  # noqa: SLF001  diskcache would close what is there
         self._anchor = None
         self.connections = 0
 
@@ -85,14 +86,19 @@ class SharedCache:
 class _Closer:
     """Closes a thread's connection when that thread ends, for diskcache would not."""
 
-    __slots__ = ("_connection", "_shared")
+    __slots__ = ("_connection", "_process", "_shared")
 
     def __init__(self, shared: SharedCache) -> None:
         self._connection: Any = shared.cache._con  # noqa: SLF001  there is no other way to it
+        self._process = os.getpid()
+        _connections.add(self._connection)
         self._shared = shared
         shared.connections += 1
 
     def __del__(self) -> None:
+        if os.getpid() != self._process:
+            return  # a fork has ended this thread here, but not in the parent
+        _connections.discard(self._connection)
         with suppress(
             sqlite3.ProgrammingError
         ):  # at the end of the interpreter another thread does it
@@ -218,7 +224,8 @@ def _after_fork() -> None:
 
 
 _lock = threading.RLock()
-_inherited: Final[list[sqlite3.Connection]] = []
+_inherited: Final[list[object]] = []
+_connections: Final[set[sqlite3.Connection]] = set()  # those of all threads, kept over a fork
 _open: Final[dict[tuple[str, tuple[tuple[str, Any], ...]], SharedCache]] = {}
 
 if hasattr(os, "register_at_fork"):

@@ -23,26 +23,33 @@ from __future__ import annotations
 import pytest
 
 _NAMES = (
-    *("colours", "values", "keys", "expiry", "calls", "sharing"),
-    *("clearing", "fencing", "concurrency"),
+    *("colours", "gates", "children", "fixtures", "values", "keys", "expiry", "calls", "sharing"),
+    *("clearing", "fencing", "concurrency", "processes", "damage", "foreign", "model"),
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in _NAMES))
 
 from cachu.testing.suite import (  # noqa: E402  after what has their asserts explained
     calls,
     clearing,
-    colours,
     concurrency,
+    damage,
     expiry,
     fencing,
+    fixtures,
+    foreign,
     keys,
+    model,
+    processes,
     sharing,
     values,
 )
 
-_ROOMS = (values, keys, expiry, calls, sharing, clearing, fencing, concurrency)
+_ROOMS = (
+    *(values, keys, expiry, calls, sharing, clearing, fencing, concurrency),
+    *(processes, damage, foreign, model),
+)
 _FIXTURES = {
-    **{name: getattr(colours, name) for name in colours.FIXTURES},
+    **{name: getattr(fixtures, name) for name in fixtures.FIXTURES},
     "cachu_values": values.cachu_values,
 }
 _TESTS = {

@@ -10,7 +10,8 @@ import pytest
 import cachu
 from cachu.backends import Capability
 from cachu.testing.clock import FakeClock
-from cachu.testing.suite.colours import Colour, needs
+from cachu.testing.suite.colours import Colour
+from cachu.testing.suite.gates import needs
 
 
 def test_a_skipped_call_neither_reads_nor_writes(colour: Colour) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import cachu
 from cachu.backends import Capability
-from cachu.testing.suite.colours import Colour, Lifted, needs
+from cachu.testing.suite.colours import Colour, Lifted
+from cachu.testing.suite.gates import needs
 
 TAGS = [
     *("a", "ab", "b", "A", "a ", " a", "*", "a*", "?", "[ab]", "|", "||", "|a|", "||a||", ":"),

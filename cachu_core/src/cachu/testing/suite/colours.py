@@ -7,26 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from inspect import isawaitable
 from itertools import count
 from threading import Barrier, Thread
-from typing import Any, ClassVar, NamedTuple, TypeVar, cast
+from typing import Any, ClassVar, NamedTuple, cast
 from uuid import uuid4
-
-import pytest
 
 import cachu
 from cachu import flights
 from cachu.backends import Backend, Capability
-from cachu.testing.clock import FakeClock
 
-FIXTURES = ("both", "clock", "colour")
-
-T = TypeVar("T")
-_PATIENCE = 30.0
+# How long, in seconds, anything may take before a test has failed; far longer than it should.
+PATIENCE = 30.0
 _serial = count(1)
 
 
@@ -191,7 +186,7 @@ class Plain(Colour):
         barrier = Barrier(callers)
 
         def call() -> Any:
-            barrier.wait(_PATIENCE)
+            barrier.wait(PATIENCE)
             return function(1)
 
         return [running.outcome() for running in [Running(call) for _ in range(callers)]]
@@ -217,12 +212,12 @@ class Asynchronous(Colour):
 
     def lift(self, result: Any) -> Any:
         async def finish() -> Any:
-            return await asyncio.wait_for(result, _PATIENCE)
+            return await asyncio.wait_for(result, PATIENCE)
 
         return asyncio.run(finish()) if isawaitable(result) else result
 
     async def hold(self, ready: Callable[[], bool], value: Any = None) -> Any:
-        limit = time.monotonic() + _PATIENCE
+        limit = time.monotonic() + PATIENCE
         while not ready():
             assert time.monotonic() < limit, "waited in vain"
             await asyncio.sleep(0.001)
@@ -269,11 +264,11 @@ class Running:
 
     def result(self) -> Any:
         """Return what the work came to, or raise its error."""
-        return self._future.result(_PATIENCE)
+        return self._future.result(PATIENCE)
 
     def outcome(self) -> Any:
         """Return what the work came to, be it an error."""
-        return self._future.exception(_PATIENCE) or self._future.result()
+        return self._future.exception(PATIENCE) or self._future.result()
 
     @property
     def done(self) -> bool:
@@ -308,7 +303,7 @@ class _LiftedBackend:
 
 def wait_until(ready: Callable[[], bool]) -> None:
     """Wait for *ready*, and fail if that takes far too long."""
-    limit = time.monotonic() + _PATIENCE
+    limit = time.monotonic() + PATIENCE
     while not ready():
         assert time.monotonic() < limit, "waited in vain"
         time.sleep(0.001)
@@ -317,52 +312,3 @@ def wait_until(ready: Callable[[], bool]) -> None:
 def waiting() -> int:
     """Return how many threads and tasks wait for another's computation."""
     return len(flights._parked)  # noqa: SLF001
-
-
-def needs(capability: Capability) -> Callable[[T], T]:
-    """Mark a test that is only for backends that declare *capability*."""
-
-    def mark(test: T) -> T:
-        test.cachu_needs = capability  # type: ignore[attr-defined]
-        return test
-
-    return mark
-
-
-def _gated(request: pytest.FixtureRequest, colour: Colour) -> None:
-    needed: Capability = getattr(request.function, "cachu_needs", Capability.NONE)
-    lacking = needed & ~colour.capabilities
-    if lacking:
-        colour.close()
-        pytest.skip(f"the {colour.backend_name!r} backend does not declare {lacking}")
-
-
-def _options(cachu_backend: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"backend": cachu_backend} if isinstance(cachu_backend, str) else cachu_backend
-
-
-@pytest.fixture(params=[Plain, Asynchronous], ids=["sync", "async"])
-def colour(
-    request: pytest.FixtureRequest, cachu_backend: str | Mapping[str, Any]
-) -> Iterator[Colour]:
-    """One colour after the other, each in a package of its own."""
-    made: Colour = request.param(_options(cachu_backend))
-    _gated(request, made)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def both(request: pytest.FixtureRequest, cachu_backend: str | Mapping[str, Any]) -> Iterator[Both]:
-    """Both colours at once, in one package."""
-    plain = Plain(_options(cachu_backend))
-    _gated(request, plain)
-    yield Both(plain, Asynchronous(plain.options, plain.package))
-    plain.close()
-
-
-@pytest.fixture
-def clock() -> Iterator[FakeClock]:
-    """A clock that stands still until the test moves it."""
-    with FakeClock() as made:
-        yield made

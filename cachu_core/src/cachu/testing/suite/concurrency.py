@@ -11,14 +11,8 @@ import pytest
 
 from cachu.backends import Capability
 from cachu.testing.clock import FakeClock
-from cachu.testing.suite.colours import (
-    Both,
-    Colour,
-    Running,
-    needs,
-    wait_until,
-    waiting,
-)
+from cachu.testing.suite.colours import Both, Colour, Running, wait_until, waiting
+from cachu.testing.suite.gates import needs
 
 
 def test_many_callers_of_a_cold_key_run_it_once(colour: Colour) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from cachu.backends import Capability
 from cachu.testing.clock import FakeClock
-from cachu.testing.suite.colours import Colour, needs
+from cachu.testing.suite.colours import Colour
+from cachu.testing.suite.gates import needs
 
 TTLS = pytest.mark.parametrize("ttl", [300, 0.5, 90.25, timedelta(hours=1)])
 

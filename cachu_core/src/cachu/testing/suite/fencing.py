@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from threading import Event
 
 from cachu.backends import Capability
-from cachu.testing.suite.colours import Colour, Lifted, Running, needs, wait_until
+from cachu.testing.suite.colours import Colour, Lifted, Running, wait_until
+from cachu.testing.suite.gates import needs
 
 
 class _Slow:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cachu.backends import Capability
-from cachu.testing.suite.colours import Both, Colour, Lifted, needs
+from cachu.testing.suite.colours import Both, Colour, Lifted
+from cachu.testing.suite.gates import needs
 
 
 def _pair(both: Both) -> tuple[Lifted, Lifted]:
