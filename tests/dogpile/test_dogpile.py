@@ -35,6 +35,7 @@ def server():
 def package(request):
     name = f"dogpile_{request.node.name}"
     yield name
+    cachu.configure(cachu.DEFAULT, package=name, dogpile_arguments=cachu.DEFAULT)
     cachu.clear_backends()
 
 
@@ -333,3 +334,17 @@ def test_nothing_of_dogpile_is_imported_before_one_is_named():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_s3_a_clear_of_everything_minds_whose_arguments_those_are(package, tmp_path):
+    """Another package has no arguments for it, and nothing there."""
+    use(package, "dbm", filename=str(tmp_path / "dbm"))
+    backend = cachu.get_backend(package=package)
+    backend.set("own", 1)
+    assert cachu.cache_clear(package=f"{package}_beside") == 0
+    assert backend.get("own") == 1
+    assert cachu.cache_clear(package=package) == -1
+    assert backend.get("own", None) is None
+    backend.set("own", 2)
+    assert cachu.cache_clear(backend="dogpile.cache.dbm", package="*") == -1
+    assert backend.get("own", None) is None

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from venvs import UV, make_venv, run
+from venvs import UV, attempt, make_venv, run
 
 CORE = {"cachu-core": "cachu"}
 FILE = {**CORE, "cachu-file": "cachu_file", "cachu": None}
@@ -53,6 +53,6 @@ def test_an_installation_works_outside_the_tree(wanted: str, folder: Path, tmp_p
     if "typer" in drivers:
         assert "file" in run(command, "plugins", cwd=tmp_path)
     else:
-        asked = subprocess.run([command, "ls"], capture_output=True, text=True, check=False)
+        asked = attempt(command, "ls", cwd=tmp_path)
         assert (asked.returncode, asked.stdout) == (2, "")
         assert 'pip install "cachu[cli]"' in asked.stderr

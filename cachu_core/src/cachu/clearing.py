@@ -59,9 +59,9 @@ class Scope:
         """The backends to visit: the one that was named, or all that are installed."""
         if self._asked_for is not None:
             return [self._asked_for]
-        families = {f.backend for f in namesakes.every() if "." in f.backend}
-        there = {*_IN_PROCESS, *self._used(), *families, *plugins.installed()}
-        return sorted(there - plugins.FAMILIES.keys())
+        there = {*_IN_PROCESS, *self._used(), *plugins.installed()}
+        there = {name for name in there if plugins.serving(name) not in plugins.FAMILIES}
+        return sorted(there | {n for n, users in self._families().items() if self._concerns(users)})
 
     def skips(self, backend: str) -> bool:
         """Whether a backend that fails is passed over: nobody here named, configured or used it."""
@@ -81,6 +81,9 @@ class Scope:
         if backend in _IN_PROCESS:
             return None
         own = self._caller if self.package == ALL_PACKAGES else self.package
+        users = self._families().get(backend)
+        if users and self.package == ALL_PACKAGES and own not in users:
+            own = min(users)  # whose settings have what it needs
         return regions.live(backend, own, 300.0 if self.ttl is None else self.ttl)
 
     def listed(self, probe: LiveRegion, names: Iterable[RegionName]) -> Iterator[LiveRegion]:
@@ -113,6 +116,22 @@ class Scope:
         # What another program prefixes its keys with is not known here.
         elsewhere = self.package == ALL_PACKAGES and package not in config.get_all_configs()
         return elsewhere or key_prefix == config.get_config(package).key_prefix
+
+    def _concerns(self, users: set[str]) -> bool:
+        return self.package == ALL_PACKAGES or self.package in users
+
+    def _families(self) -> dict[str, set[str]]:
+        """Return who uses the members of families: they work with the settings of those only."""
+        found: dict[str, set[str]] = {}
+        pairs = [(each.package, each.backend) for each in config.get_all_configs().values()]
+        pairs += [(each.region.package, each.name) for each in regions.all_live() if each.used]
+        pairs += [(each.package, each.backend) for each in namesakes.every()]
+        own = self._caller if self.package == ALL_PACKAGES else self.package
+        pairs.append((own, config.get_config(own).backend))
+        for package, backend in pairs:
+            if "." in backend and plugins.serving(backend) in plugins.FAMILIES:
+                found.setdefault(backend, set()).add(package)
+        return found
 
     def _used(self) -> set[str]:
         own = self._caller if self.package == ALL_PACKAGES else self.package

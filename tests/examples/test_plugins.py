@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+sys.path.append(str(Path(__file__).parents[1] / "packaging"))  # for venvs.py
+
+from venvs import ROOT, UV, make_venv, run
+
 EXAMPLES = sorted(path.parent for path in ROOT.glob("docs/examples/*/pyproject.toml"))
-UV = [sys.executable, "-m", "uv", "--quiet", "--no-progress"]
 NAMES = [path.name for path in EXAMPLES]
-
-
-def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:
-    """Run *command* as from a shell that knows nothing of the environment of the tests."""
-    known = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "VIRTUAL_ENV"}}
-    words = [str(word) for word in command]
-    done = subprocess.run(
-        words, cwd=cwd, env={**known, **environment}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def python_in(venv: Path) -> Path:
-    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 @pytest.fixture(scope="session")
@@ -49,14 +35,13 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def python(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment with all examples, the file backend and pytest."""
-    venv = tmp_path_factory.mktemp("user") / "venv"
-    run(*UV, "venv", "--python", sys.executable, venv)
+    python = make_venv(tmp_path_factory.mktemp("user") / "venv")
     wanted = [*NAMES, "cachu[cli,async]", "pytest", "hypothesis"]
     run(
-        *UV, "pip", "install", "--refresh-package", "cachu-core", "--python", python_in(venv),
+        *UV, "pip", "install", "--refresh-package", "cachu-core", "--python", python,
         "--find-links", wheels, "--constraint", wheels / "locked.txt", *wanted,
     )  # fmt: skip
-    return python_in(venv)
+    return python
 
 
 def test_there_is_one_example_of_each_kind() -> None:
@@ -112,7 +97,7 @@ def test_a_generated_plugin_passes_its_tests_as_it_is(python: Path, tmp_path: Pa
             f"--basetemp={base}/pytest", folder, cwd=tmp_path,
         )  # fmt: skip
     assert "passed" in said
-    assert "my-shelf       cachu-my-shelf" in run(command, "plugins", cwd=tmp_path, COLUMNS="200")
+    assert '"cachu-my-shelf"' in run(command, "plugins", "--json", cwd=tmp_path)
     run(
         sys.executable,
         "-m",
