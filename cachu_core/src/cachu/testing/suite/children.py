@@ -70,7 +70,8 @@ class Children:
             LookupError: If it could not find the plugin, or not be told the options.
         """
         name = colour.backend_name
-        if name not in plugins.BUILT_IN and name not in plugins.installed():
+        plugin = plugins.serving(name)
+        if plugin not in plugins.BUILT_IN and plugin not in plugins.installed():
             raise LookupError("it is registered in this process only, and not installed")
         try:
             pickle.dumps(dict(colour.options))
