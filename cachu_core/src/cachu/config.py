@@ -80,7 +80,7 @@ class Config:
 
         Args:
             plugin_name: The plugin's name, which is also how its options begin; of a family of
-            backends, such as `dogpile.cache.dbm`, its full name.
+                backends, such as `dogpile.cache.dbm`, its full name.
 
         Returns:
             An instance of the class that the plugin declares, checked; of plain `Settings` if it
