@@ -61,7 +61,7 @@ class Loads:
         self._under_way = {} if mine is None else {thread: mine}
 
 
-loads = Loads()
+loads: Loads = Loads()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(

@@ -52,12 +52,12 @@ class Chaos(Stage):
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
-        self.latency = 0.0
-        self.errors = 0.0
-        self.garbage = 0.0
+        self.latency: float = 0.0
+        self.errors: float = 0.0
+        self.garbage: float = 0.0
         self.done: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
-        self.damaged = 0
+        self.damaged: int = 0
         self._random = Random(seed)  # noqa: S311  no secret
         self._rows: dict[object, Rows] = {}
 
