@@ -10,6 +10,7 @@ import pytest
 import cachu
 from cachu import hookspecs, plugins
 from cachu.backends import Backend
+from cachu.cli import doctor
 from cachu.hookspecs import hookimpl
 from cachu.settings import Settings
 from cachu.testing.dicts import DictStore
@@ -51,6 +52,10 @@ class Hooked:
     @hookimpl
     def cachu_settings(self, name: str) -> type[Settings] | None:
         return Options if name == "hooked" else None
+
+    @hookimpl
+    def cachu_diagnose(self, name: str, region: Any) -> Any:
+        return self._made("cachu_diagnose", name, region, lambda: ["it is a test"])
 
     @hookimpl
     def cachu_make_backend(self, name: str, region: Any) -> Any:
@@ -120,10 +125,11 @@ def test_every_hook_is_called(hooked: Any) -> None:
     assert key.endswith(":constant")
     assert cachu.get_config(PACKAGE).settings("hooked").hooked_size == 5
     assert hooked.taken
-    made = {hook for hook, _, _ in hooked.calls}
-    # The last is called by the command only; see tests/cli.
-    assert made | {"cachu_settings", "cachu_diagnose"} == set(HOOKS)
     assert {(PACKAGE, 7.0)} == {(package, ttl) for _, package, ttl in hooked.calls}
+    texts = [finding.text for finding in doctor.examine(["hooked"]) if finding.level == "warning"]
+    assert "it is a test" in texts
+    made = {hook for hook, _, _ in hooked.calls}
+    assert made | {"cachu_settings"} == set(HOOKS)
 
 
 class Counting(Backend):
