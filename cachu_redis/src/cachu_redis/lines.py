@@ -127,9 +127,11 @@ class Line:
                 replies = self._ask_anew(commands)
             else:
                 pool.give_back(connection)
-        for number, reply in enumerate(replies):
-            if isinstance(reply, NoScriptError):
-                replies[number] = self.ask(*spelled_out(commands[number]))
+        unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            told = self.ask_all([spelled_out(commands[number]) for number in unknown])
+            for number, reply in zip(unknown, told):
+                replies[number] = reply
         return replies
 
     def ask_each(self, commands: Sequence[tuple[int, Command]]) -> list[Any]:

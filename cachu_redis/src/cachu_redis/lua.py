@@ -50,9 +50,9 @@ local function forget(region, tag)
   end
 end
 """,
-    # Freeing a long series would hold the server up, or have a thread of its own compete with it, so
-    # that is put aside, and later writes remove some of it at a time. What never expires has to be
-    # swept away, too, so its series is kept until then.
+    # Freeing a long series would hold the server up, or have a thread compete with it, so that is
+    # put aside, and later writes remove some of it at a time. What never expires has to be swept
+    # away, too, so its series is kept until then.
     "discard": """
 local function discard(region, series, name)
   local size, left = redis.pcall('ZCARD', series), redis.call('PTTL', series)
