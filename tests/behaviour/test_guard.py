@@ -362,14 +362,44 @@ def test_c3_direct_access_raises(colour, faults):
         assert isinstance(caught.value.__cause__, OSError)
 
 
-def test_c3_c1_a_crowd_runs_the_function_once_though_nothing_can_be_kept(colour, clock, faults):
-    f = colour.cached(lambda x: colour.hold(lambda: waiting() >= colour.crowd - 1, [x]))
+def test_c3_c1_a_crowd_runs_the_function_twice_though_nothing_can_be_kept(colour, clock, faults):
+    """The first run is for who called before it began, the second for all who came meanwhile."""
+    crowded = lambda: f.runs > 1 or waiting() >= colour.crowd - 1  # noqa: E731
+    f = colour.cached(lambda x: colour.hold(crowded, [x]))
     colour.cached()(0)
     faults.down()
     values = colour.together(f, colour.crowd)
     assert values == [[1]] * colour.crowd
-    assert f.runs == 1
+    assert f.runs == 2
     assert len({id(value) for value in values}) == colour.crowd  # as if each had been stored
+    assert not left_over(colour)
+
+
+@pytest.mark.parametrize("down", [("store", "commit", "get_or_create"), OPERATIONS])
+def test_s8_c3_a_crowd_takes_nothing_over_that_another_host_cleared(both, clock, faults, down):
+    """Whoever calls after the clear must not be given what was made before."""
+    colour, gate = both.asynchronous, Event()
+    truth = ["before the clear"]
+
+    def body(x):
+        made = truth[0]
+        return colour.hold(gate.is_set, made)
+
+    f = colour.cached(body)
+    colour.cached()(0)
+
+    async def scenario():
+        leader = asyncio.create_task(f.raw(1))
+        await colour.hold(lambda: f.runs == 1)
+        truth[0] = "after the clear"
+        waiters = [asyncio.create_task(f.raw(1)) for _ in range(5)]
+        await colour.hold(lambda: waiting() >= 5)
+        gate.set()
+        return await asyncio.gather(leader, *waiters)
+
+    faults.down(*down)
+    assert colour.lift(scenario()) == ["before the clear", *["after the clear"] * 5]
+    assert f.runs == 2
     assert not left_over(colour)
 
 

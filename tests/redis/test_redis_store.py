@@ -57,6 +57,41 @@ def test_s8_what_was_cleared_and_never_expires_is_swept(connect, server):
     wait_for(lambda: swept() and not server.send("KEYS", "cachu:t:*"), "the trash to be empty")
 
 
+def test_s8_a_long_series_is_put_aside_and_removed_bit_by_bit(connect, server):
+    """So that no clear waits until it is freed; it expires, too, where nobody writes any more."""
+    backend = connect(server.url).get_backend()
+    for x in range(300):
+        backend.set(f"f:{x}", x, ttl=300, tag="users")
+    assert backend.clear(tag="users") == 300
+    trash = server.send("KEYS", "cachu:t:*")
+    assert [server.send("TYPE", key) for key in sorted(trash)] == ["set", "zset"]
+    for key in trash:
+        assert 0 < server.send("PTTL", key) < 2 * 400_000 * 2
+    assert (server.send("KEYS", "cachu:s:*"), backend.count(), backend.get("f:1", 0)) == ([], 0, 0)
+
+    def swept():
+        for x in range(50):
+            backend.set(f"g:{x}", x, ttl=300, tag="users")
+        return not server.send("KEYS", "cachu:t:*")
+
+    wait_for(swept, "the trash to be empty")
+    assert backend.clear(tag="users") == 50
+    assert not server.send("KEYS", "cachu:t:*")  # what is short is freed at once
+
+
+def test_s3_a_server_without_memory_is_cleared(connect, server):
+    """There is no room to put a series aside."""
+    backend = connect(server.url).get_backend()
+    for x in range(300):
+        backend.set(f"f:{x}", x, ttl=300, tag="users")
+    server.send("CONFIG", "SET", "maxmemory", 1)
+    try:
+        assert backend.clear(tag="users") == 300
+    finally:
+        server.send("CONFIG", "SET", "maxmemory", 0)
+    assert (backend.get("f:1", 0), server.send("KEYS", "cachu:[st]:*")) == (0, [])
+
+
 def test_what_never_expires_outlives_what_does(cached, server):
     colour, function, keys = cached
     backend = colour.get_backend()

@@ -116,10 +116,11 @@ class AsyncLine:
             Their replies; where the server said no, that error.
         """
         replies = await (self._queued(commands) if self._busy else self._lead(commands))
-        for number, reply in enumerate(replies):
-            if isinstance(reply, NoScriptError):
-                command = commands[number]
-                replies[number] = await self.ask(*spelled_out(command))
+        unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            told = await self.ask_all([spelled_out(commands[number]) for number in unknown])
+            for number, reply in zip(unknown, told):
+                replies[number] = reply
         return replies
 
     async def ask_each(self, commands: Sequence[tuple[int, Command]]) -> list[Any]:

@@ -26,9 +26,9 @@ from cachu_redis.scripts import spelled_out
 from cachu_redis.topology import BETWEEN, HOPS, Topology, meant, moves
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from cachu_redis.lines import Command
+    from cachu_redis.exchanges import Command, Sent
     from cachu_redis.topology import Address
 
 
@@ -99,16 +99,46 @@ class ClusterLine:
                 nodes[self._owner(bucket)].append(number)
             except RedisError as error:
                 replies[number] = error
-        for address, numbers in nodes.items():
-            try:
-                answers = self.node(address).ask_all([commands[number][1] for number in numbers])
-            except (RedisError, OSError) as error:
-                answers = [self._topology.failed(address, error)] * len(numbers)
-            for number, answer in zip(numbers, answers):
+        asked = {at: [commands[number][1] for number in numbers] for at, numbers in nodes.items()}
+        for address, answers in self._ask_nodes(asked).items():
+            for number, answer in zip(nodes[address], answers):
                 replies[number] = answer
         for number, reply in enumerate(replies):
             if isinstance(reply, ResponseError) and moves(reply):
                 replies[number] = self.ask(*commands[number])
+        return replies
+
+    def _ask_nodes(self, commands: dict[Address, list[Command]]) -> dict[Address, list[Any]]:
+        """Send each node its commands, before any of the answers is waited for."""
+        sent: dict[Address, Sent] = {}
+        heard: dict[Address, list[Any] | None] = {}
+        replies: dict[Address, list[Any]] = {}
+
+        def each(nodes: Iterable[Address], work: Callable[[Address], None]) -> None:
+            for address in nodes:
+                try:
+                    work(address)
+                except (RedisError, OSError) as error:
+                    failure = self._topology.failed(address, error)
+                    replies[address] = [failure] * len(commands[address])
+
+        def start(address: Address) -> None:
+            sent[address] = self.node(address).start(commands[address])
+
+        def hear(address: Address) -> None:
+            heard[address] = self.node(address).hear(sent.pop(address), commands[address])
+
+        def settle(address: Address) -> None:
+            replies[address] = self.node(address).settle(heard[address], commands[address])
+
+        try:
+            # Always in the same order, so that no callers wait for each other's connections.
+            each(sorted(commands), start)
+            each(list(sent), hear)
+        finally:
+            for rest in sent.values():
+                rest.call_off()
+        each(heard, settle)
         return replies
 
     def wait(self, bucket: int, key: str, since: bytes, seconds: float) -> None:

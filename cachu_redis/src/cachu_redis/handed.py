@@ -11,7 +11,7 @@ from cachu_redis.scripts import spelled_out
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cachu_redis.lines import Command
+    from cachu_redis.exchanges import Command
 
 # Replies are bytes, also from a client that decodes.
 _RAW: dict[str, Any] = {"NEVER_DECODE": []}

@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from cachu_redis.exchanges import Sent, exchange, receive, send
 from cachu_redis.faults import check_mode
 from cachu_redis.packing import pack
 from cachu_redis.pools import Pool
@@ -22,9 +23,8 @@ from cachu_redis.scripts import spelled_out
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cachu_redis.exchanges import Command
     from cachu_redis.sentinels import Sentinels
-
-    Command = Sequence[Any]
 
 
 class Line:
@@ -108,28 +108,55 @@ class Line:
         Returns:
             Their replies; where the server said no, that error.
         """
+        return self.settle(self.hear(self.start(commands), commands), commands)
+
+    def start(self, commands: Sequence[Command]) -> Sent:
+        """Send several commands; whoever does so reads the answers, or calls them off."""
         if self._sentinels is not None:
             self._follow(self._sentinels)
         pool = self._pool
         connection = pool.needed(self._patience)
         try:
-            replies = _exchange(connection, commands)
+            send(connection, commands)
         except RedisConnectionError:
             pool.drop(connection)
-            replies = self._ask_anew(commands)
+            connection = None
         except BaseException:
             pool.drop(connection)
             raise
-        else:
-            replaced = any(isinstance(reply, ReadOnlyError) for reply in replies)
-            if replaced and self._sentinels is not None:
-                pool.drop(connection)
-                replies = self._ask_anew(commands)
-            else:
-                pool.give_back(connection)
-        for number, reply in enumerate(replies):
-            if isinstance(reply, NoScriptError):
-                replies[number] = self.ask(*spelled_out(commands[number]))
+        return Sent(pool, connection)
+
+    def hear(self, sent: Sent, commands: Sequence[Command]) -> list[Any] | None:
+        """Read the replies to what was sent; None if it has to be sent over a new connection.
+
+        The old one may have been closed while it was idle, or lead to a former master.
+        """
+        pool, connection = sent
+        if connection is None:
+            return None
+        try:
+            replies = receive(connection, commands)
+        except RedisConnectionError:
+            pool.drop(connection)
+            return None
+        except BaseException:
+            pool.drop(connection)
+            raise
+        if self._sentinels is not None and any(isinstance(r, ReadOnlyError) for r in replies):
+            pool.drop(connection)
+            return None
+        pool.give_back(connection)
+        return replies
+
+    def settle(self, replies: list[Any] | None, commands: Sequence[Command]) -> list[Any]:
+        """Send anew what has to be, and return all replies."""
+        if replies is None:
+            replies = self._ask_anew(commands)
+        unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            told = self.ask_all([spelled_out(commands[number]) for number in unknown])
+            for number, reply in zip(unknown, told):
+                replies[number] = reply
         return replies
 
     def ask_each(self, commands: Sequence[tuple[int, Command]]) -> list[Any]:
@@ -191,7 +218,7 @@ class Line:
         pool = self._pool
         connection = pool.needed(self._patience, anew=True)
         try:
-            replies = _exchange(connection, commands)
+            replies = exchange(connection, commands)
         except BaseException:
             pool.drop(connection)
             raise
@@ -205,21 +232,9 @@ class Line:
             # It has just been tried.
             connection.next_health_check = monotonic() + connection.health_check_interval
             if not self._checked:
-                check_mode(_exchange(connection, [("HELLO",)])[0], self._mode)
+                check_mode(exchange(connection, [("HELLO",)])[0], self._mode)
                 self._checked = True
         except BaseException:
             connection.disconnect()
             raise
         return connection
-
-
-def _exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
-    """Send commands and read as many replies; errors among them are returned."""
-    connection.send_packed_command([part for command in commands for part in pack(command)])
-    replies: list[Any] = []
-    for _ in commands:
-        try:
-            replies.append(connection.read_response(disable_decoding=True))
-        except ResponseError as error:
-            replies.append(error)
-    return replies

@@ -50,35 +50,51 @@ local function forget(region, tag)
   end
 end
 """,
-    # What never expires has to be swept away some day, so its series is kept until then.
+    # Freeing a long series would hold the server up, or have a thread compete with it, so that is
+    # put aside, and later writes remove some of it at a time. What never expires has to be swept
+    # away, too, so its series is kept until then.
     "discard": """
 local function discard(region, series, name)
-  if redis.call('PTTL', series) ~= -1 then
+  local size, left = redis.pcall('ZCARD', series), redis.call('PTTL', series)
+  if left ~= -1 and (type(size) ~= 'number' or size <= 128) then
     redis.call('UNLINK', series)
     return
   end
   local all, now = 'cachu:t:' .. string.sub(region, 9), redis.call('TIME')
   local mine = all .. ':' .. now[1] .. '.' .. now[2] .. ':' .. name
+  local listed = redis.pcall('SADD', all, mine)
+  if type(listed) == 'table' then
+    if not string.find(listed.err, 'WRONGTYPE', 1, true) then
+      redis.call('UNLINK', series) -- a server without memory must be cleared all the same
+      return
+    end
+    typed('SADD', all, mine)
+  end
   redis.call('RENAME', series, mine)
-  typed('SADD', all, mine)
+  prolong(all, left == -1 and '' or left, redis.call('SCARD', all) == 1)
 end
 """,
-    # Removes some of the entries that were cleared, unless they were written anew.
+    # Removes some of what was cleared: of a series whose entries never expire, these, unless they
+    # were written anew.
     "sweep": """
 local function sweep(region, generation)
   local all = 'cachu:t:' .. string.sub(region, 9)
   local mine = typed('SRANDMEMBER', all)
   if not mine then return end
-  local cleared = typed('ZPOPMIN', mine, 64)
-  for i = 1, #cleared, 2 do
-    local key = 'cachu:e:' .. string.match(region, '{%d+}') .. ':' .. cleared[i]
-    local head = redis.pcall('GETRANGE', key, 0, 42)
-    local tag = tag_in(head)
-    local counts = tag and string.sub(head, 4, 11) == generation
-    if counts and tag ~= '' then
-      counts = redis.call('MGET', region .. ':' .. tag)[1] == string.sub(head, 36, 43)
+  if redis.call('PTTL', mine) ~= -1 then
+    typed('ZREMRANGEBYRANK', mine, 0, 127)
+  else
+    local cleared = typed('ZPOPMIN', mine, 64)
+    for i = 1, #cleared, 2 do
+      local key = 'cachu:e:' .. string.match(region, '{%d+}') .. ':' .. cleared[i]
+      local head = redis.pcall('GETRANGE', key, 0, 42)
+      local tag = tag_in(head)
+      local counts = tag and string.sub(head, 4, 11) == generation
+      if counts and tag ~= '' then
+        counts = redis.call('MGET', region .. ':' .. tag)[1] == string.sub(head, 36, 43)
+      end
+      if not counts then redis.call('UNLINK', key) end
     end
-    if not counts then redis.call('UNLINK', key) end
   end
   if redis.call('EXISTS', mine) == 0 then redis.call('SREM', all, mine) end
 end

@@ -73,7 +73,7 @@ if string.sub(digest, 32) == '0' then
   local now = redis.call('TIME')[1]
   local stale = redis.call('ZRANGE', mine, '-inf', now, 'BYSCORE', 'LIMIT', 0, 64)
   if #stale > 0 then redis.call('ZREM', mine, unpack(stale)) end
-  if life == '' then
+  if redis.call('EXISTS', 'cachu:t:' .. string.sub(KEYS[2], 9)) == 1 then
     --@ sweep
     sweep(KEYS[2], string.sub(data, 4, 11))
   end
@@ -245,6 +245,7 @@ end
 CLEAR: Final = Script(f"""
 local now, tag = ARGV[1], ARGV[2]
 local removed = 0
+--@ discard
 {_LISTED}
 local found = redis.call('MGET', KEYS[1], KEYS[2] or KEYS[1])
 local counts = found[1] and #found[1] == 8 and found[2] and #found[2] == 8
@@ -258,12 +259,7 @@ for _, name in ipairs(listed) do
       local fresh = last and #last == 8 and redis.pcall('ZCOUNT', series, '(' .. now, '+inf')
       if type(fresh) == 'number' then removed = removed + fresh end
     end
-    if redis.call('PTTL', series) == -1 then
-      --@ discard
-      discard(KEYS[1], series, name)
-    else
-      redis.call('UNLINK', series)
-    end
+    discard(KEYS[1], series, name)
     if KEYS[2] then redis.call('SREM', all, name) end
   end
 end

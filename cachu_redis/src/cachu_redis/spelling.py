@@ -11,7 +11,7 @@ the same node, so that an entry, its generations and its lock can be read by one
     cachu:g:{0}:<region>:<tag>                  generation of a tag
     cachu:s:{0}:<region>:<function>:<tag>       series: the entries of one function and tag
     cachu:n:{0}:<region>                        names of its series
-    cachu:t:{0}:<region>                        trash: series of what was cleared, never expires
+    cachu:t:{0}:<region>                        trash: series of what was cleared
     cachu:r:{0}                                 registry of all regions
 
 Text of the user's appears nowhere but in `<region>`, where it is escaped; all else is a digest.

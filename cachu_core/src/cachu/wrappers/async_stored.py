@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachu.backends import AsyncBackend
+    from cachu.flights import Flight
     from cachu.wrappers.creation import Creation
     from cachu.wrappers.memory import Args, Kwargs
 
@@ -85,9 +86,13 @@ class AsyncStoredCalls(StoredCalls):
         """Return an entry that somebody else made, or `NO_VALUE` once the creation may run."""
         flights = self.region.flights
         give_up = 0.0
+        leader: Flight | None = None
         while True:
-            leader = creation.board()
+            waited_for, leader = leader, creation.board()
             if leader is None:
+                entry = self._handed(creation.succeed(waited_for))
+                if entry is not NO_VALUE:
+                    return entry
                 if flights.landings == landings:
                     return NO_VALUE
                 # Somebody landed between our look and our take-off: look again, in the lead.
@@ -99,7 +104,7 @@ class AsyncStoredCalls(StoredCalls):
                 if not await leader.wait_async(give_up):
                     creation.overtake(leader)
                     return NO_VALUE
-                entry = self._handed(leader)
+                entry = self._handed(creation.handed_by(leader))
                 if entry is not NO_VALUE:
                     return entry
             landings = flights.landings

@@ -1,25 +1,32 @@
 """One run of a function on behalf of a backend: who leads it, and how it went.
 
 If the backend fails meanwhile, nobody finds there what the leader made. So it hands that over to
-those who wait, who would otherwise run the function one after the other.
+those who wait, who would otherwise run the function one after the other. Only those may take it
+who called before the function began: whoever came later may have come after a clear on another
+host, and the next run is for all of them.
 """
 
 from __future__ import annotations
 
 import time
 from _thread import get_ident
+from itertools import count
 
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.flights import Flight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterator
+    from typing import Any, Final
 
     from cachu.backends.turns import Turn
     from cachu.regions import LiveRegion
     from cachu.wrappers.callee import Callee
     from cachu.wrappers.memory import Args, Kwargs
+
+# Puts calls and runs in order. No clock does: clocks may be stopped, and some tick seldom.
+_order: Final[Iterator[int]] = count(1)
 
 
 class LedFlight(Flight):
@@ -27,21 +34,13 @@ class LedFlight(Flight):
 
     Attributes:
         handed: The entry that they may use though it could not be stored.
+        began: When the function began to run, in the order of calls and runs; 0 if it did not.
+        heir: The flight of one who had waited for this one, and had to run the function then.
     """
 
     handed: CacheEntry | NoValue = NO_VALUE
-
-    def copied(self) -> CacheEntry | NoValue:
-        """Return a copy of what is handed over, for one of those who wait."""
-        entry = self.handed
-        if entry is NO_VALUE:
-            return NO_VALUE
-        from copy import deepcopy
-
-        try:
-            return CacheEntry(deepcopy(entry.value), entry.created_at)
-        except Exception:
-            return NO_VALUE  # what cannot be copied is made by each for itself
+    began: int = 0
+    heir: LedFlight | None = None
 
 
 class Creation:
@@ -71,6 +70,7 @@ class Creation:
         self._args = args
         self._kwargs = kwargs or {}
         self._refused = False
+        self._called = next(_order)
         self.key = key
         self._kept: CacheEntry | NoValue = NO_VALUE
         self.flight: LedFlight = LedFlight()
@@ -124,6 +124,25 @@ class Creation:
         if self._kept is not NO_VALUE and self._leads():
             self.flight.handed = self._kept
 
+    def handed_by(self, leader: Flight | None) -> CacheEntry | NoValue:
+        """Return what *leader* could not store, if it handed that over to calls like this one."""
+        if isinstance(leader, LedFlight) and leader.began > self._called:
+            return leader.handed
+        return NO_VALUE
+
+    def succeed(self, leader: Flight | None) -> CacheEntry | NoValue:
+        """Run the function after *leader*, in vain waited for, unless its heir did so already.
+
+        Returns:
+            What the heir handed over, before this call even saw that there was one.
+        """
+        if not isinstance(leader, LedFlight):
+            return NO_VALUE
+        entry = self.handed_by(leader.heir)
+        if entry is NO_VALUE:
+            leader.heir = self.flight
+        return entry
+
     def land(self) -> None:
         """End the flight, if it ever took off."""
         self.end_turn()
@@ -172,6 +191,7 @@ class Creation:
 
     def _start(self) -> None:
         self.ran = True
+        self.flight.began = next(_order)
         self._callee.counters.misses += 1
 
     def _entry(self) -> CacheEntry | NoValue:
@@ -188,3 +208,13 @@ class Creation:
     def _leads(self) -> bool:
         """Tell whether nobody has taken the lead since."""
         return self._flights.under_way.get(self.key) is self.flight
+
+
+def copied(entry: CacheEntry) -> CacheEntry | NoValue:
+    """Return a copy of what was handed over, for one of those who wait."""
+    from copy import deepcopy
+
+    try:
+        return CacheEntry(deepcopy(entry.value), entry.created_at)
+    except Exception:
+        return NO_VALUE  # what cannot be copied is made by each for itself

@@ -11,7 +11,7 @@ import time
 from cachu import switches
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.errors import BackendError, BrokenPluginError, CapabilityError
-from cachu.wrappers.creation import Creation, LedFlight
+from cachu.wrappers.creation import Creation, copied
 from cachu.wrappers.known_keys import KnownKeys
 
 TYPE_CHECKING = False
@@ -111,9 +111,13 @@ class StoredCalls:
         """
         flights = self.region.flights
         give_up = 0.0
+        leader: Flight | None = None
         while True:
-            leader = creation.board()
+            waited_for, leader = leader, creation.board()
             if leader is None:
+                entry = self._handed(creation.succeed(waited_for))
+                if entry is not NO_VALUE:
+                    return entry
                 if flights.landings == landings:
                     return NO_VALUE
                 # Somebody landed between our look and our take-off: look again, in the lead.
@@ -125,7 +129,7 @@ class StoredCalls:
                 if not leader.wait(give_up):
                     creation.overtake(leader)
                     return NO_VALUE
-                entry = self._handed(leader)
+                entry = self._handed(creation.handed_by(leader))
                 if entry is not NO_VALUE:
                     return entry
             landings = flights.landings
@@ -241,11 +245,10 @@ class StoredCalls:
         if creation is not None:
             creation.past = True
 
-    def _handed(self, leader: Flight) -> CacheEntry | NoValue:
-        """Return a copy of what *leader* made though it could not store it."""
-        if not isinstance(leader, LedFlight) or self._accepted(leader.handed) is NO_VALUE:
-            return NO_VALUE
-        return leader.copied()
+    def _handed(self, entry: CacheEntry | NoValue) -> CacheEntry | NoValue:
+        """Return a copy of what was handed over, if it will do."""
+        entry = self._accepted(entry)
+        return NO_VALUE if entry is NO_VALUE else copied(entry)
 
     def _usable(self, overwrite: object) -> Callable[[CacheEntry], bool]:
         return _never if overwrite else self._policy.accepts
