@@ -61,3 +61,46 @@ def test_c4_a_fork_while_a_thread_imports(shelf, module, colour):
     """C4: the child does not wait for a thread that it does not have."""
     quiet = "import warnings\nwarnings.simplefilter('ignore', DeprecationWarning)\n"  # on forking
     assert shelf.run(quiet + _FORK_IN_THE_MIDDLE, module, colour) == "0"
+
+
+# What a task that failed leaves behind is a cycle, which may have the connection in it.
+_COLLECT_IN_THE_CHILD = """
+import gc, threading
+asked, taken, done = threading.Event(), threading.Event(), threading.Event()
+# Called last of all, for it is registered first: all connections are closed by then.
+os.register_at_fork(before=lambda: (asked.set(), taken.wait(20)))
+store = made_async(root, package)
+loop = asyncio.new_event_loop()
+loop.run_until_complete(store.store("f:1", b"x", 60))
+(courier,) = store._couriers._alive
+
+def hold():
+    asked.wait(20)
+    with courier.carrier.busy:
+        taken.set()
+        done.wait(20)
+
+thread = threading.Thread(target=hold)
+thread.start()
+cycle = [courier._connection]
+cycle.append(cycle)
+courier._connection = None
+child = os.fork()
+if not child:
+    signal.alarm(10)
+    del cycle
+    gc.collect()
+    os._exit(asyncio.run(store.load("f:1")) != b"x")
+done.set()
+thread.join()
+say(os.waitpid(child, 0)[1])
+loop.run_until_complete(store.close())
+loop.close()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_c4_a_child_closes_no_connection_of_its_parent(shelf):
+    """C4: not even one that the garbage collector finds, whose lock some thread had."""
+    quiet = "import warnings\nwarnings.simplefilter('ignore', DeprecationWarning)\n"  # on forking
+    assert shelf.run(quiet + _COLLECT_IN_THE_CHILD) == "0"

@@ -33,6 +33,8 @@ _SETTINGS: Final = (
 _OURS: Final = (table.APPLICATION, table.SCHEMA)
 #: What SQLite puts beside a database.
 COMPANIONS: Final = ("-wal", "-shm")
+# What a forked child must not close, nor let go of.
+_inherited: Final[list[object]] = []
 
 
 class Text(bytes):
@@ -59,6 +61,7 @@ class Connection:
 
     __slots__ = (
         "__weakref__",
+        "_process",
         "check_at",
         "execute",
         "find",
@@ -87,6 +90,7 @@ class Connection:
         self.generation: int = 0
         self.check_at: float = 0.0
         self.patience: float = PATIENCE
+        self._process = os.getpid()
 
     def mark(self) -> bytes | None:
         """Return what changes with every commit of anybody; None if that cannot be seen."""
@@ -108,7 +112,14 @@ class Connection:
             self.wait_for(seconds)
 
     def close(self) -> None:
-        """Close it; closing twice is no error."""
+        """Close it; closing twice is no error.
+
+        A forked child keeps what it has of its parent: SQLite forbids to close that there, and a
+        thread of the parent may have had the lock of the connection.
+        """
+        if self._process != os.getpid():
+            _inherited.append(self.raw)
+            return
         index, self.index = self.index, None
         if index is None:
             self.raw.close()
@@ -117,7 +128,7 @@ class Connection:
 
     def __del__(self) -> None:
         """Close what a thread lost that was interrupted."""
-        if hasattr(self, "find"):  # else it is half made
+        if hasattr(self, "_process"):  # else it is half made
             self.close()
 
 
