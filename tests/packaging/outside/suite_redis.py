@@ -8,11 +8,11 @@ from cachu.testing.suite import *
 URL = os.environ["CACHU_TEST_REDIS_URL"]
 
 
-@pytest.fixture(params=[False, True], ids=["alone", "distributed"])
-def cachu_backend(request):
+@pytest.fixture
+def cachu_backend():
     # The timeouts are long because the machine may be busy.
     patience = {"redis_timeout": 5.0, "redis_connect_timeout": 5.0}
-    return {"backend": "redis", "redis_url": URL, "redis_distributed": request.param, **patience}
+    return {"backend": "redis", "redis_url": URL, "redis_distributed": True, **patience}
 
 
 @pytest.fixture
