@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from itertools import count, cycle
+from contextlib import contextmanager, nullcontext
+from itertools import count, cycle, product
 from typing import TYPE_CHECKING, Any
 
 from redis_stage import Race, everywhere
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 READS = 40_000
 PROCESSES, THREADS, TASKS = 4, 4, 16
+IMPATIENT = 0.05  # seconds
 _serial = count(time.time_ns())
 
 
@@ -33,13 +36,38 @@ def _calm(station: Any, sentinels: Sequence[Any]) -> None:
         each.send("SENTINEL", "SET", NAME, "down-after-milliseconds", 600_000)
 
 
+@contextmanager
+def _stopping(station: Any) -> Iterator[None]:
+    """Stop one server after the other, for longer than the readers have patience."""
+    over = threading.Event()
+
+    def stop() -> None:
+        for node in cycle(station.takers):
+            if over.wait(0.3):
+                return
+            node.pause()
+            time.sleep(1.6 * IMPATIENT)
+            node.resume()
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def run(place: Path, scale: float) -> Iterator[Figure]:
-    """Race on every server, with and without locks over hosts, against each kind of change."""
+    """Race on every server, with and without locks over hosts, against each kind of change.
+
+    Once with servers that answer, and once with such that stop now and then.
+    """
     for name, station, options in everywhere():
         sentinels = getattr(station, "sentinels", [])
         _calm(station, sentinels)
-        for distributed in (True, False):
-            title = f"{name}{', distributed' * distributed}"
+        for distributed, stops in product((True, False), (False, True)):
+            title = f"{name}{', distributed' * distributed}{', stopping' * stops}"
             package = f"soak_race_{next(_serial)}"
             chosen = {**options, **PATIENT, "redis_distributed": distributed}
             cachu.configure(package=package, backend="redis", **chosen)
@@ -59,7 +87,12 @@ def run(place: Path, scale: float) -> Iterator[Figure]:
 
             crowd = {"processes": PROCESSES, "threads": THREADS, "tasks": TASKS}
             changes = cycle((clear, clear_tag, delete, set_))
-            with Race(package, chosen, place, **crowd) as race:
+            if stops:
+                chosen["redis_timeout"] = IMPATIENT
+            with (
+                Race(package, chosen, place, **crowd) as race,
+                _stopping(station) if stops else nullcontext(),
+            ):
                 while race.reads < READS * scale or race.changes < 100 * scale:
                     race.change(next(changes))
                     time.sleep(0.003)

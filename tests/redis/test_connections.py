@@ -1,11 +1,15 @@
 """The ways to a server: TLS, Unix sockets, passwords, few rights, clients of one's own."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 from children import Child
 from servers import stations
 
 import cachu
 from cachu.errors import ConfigurationError
+from cachu.testing.suite.colours import Plain
 
 
 def works(colour):
@@ -171,3 +175,20 @@ def test_the_options_of_a_station_are_those_of_a_child(station):
 def test_an_address_with_several_hosts_wants_to_know_what_they_are():
     with pytest.raises(ConfigurationError, match=r"redis_cluster.*redis_sentinel"):
         cachu.configure(package="several", redis_url="redis://a:1,b:2")
+
+
+@pytest.mark.parametrize("name", [name for name in stations.names() if "cluster" in name])
+def test_callers_of_many_nodes_do_not_wait_for_each_other_in_a_circle(name):
+    """Each needs a connection to every node, and there is but one."""
+    colour = Plain({"backend": "redis", **stations.patiently(stations.station(name))})
+    colour.configure(redis_pool_size=1)
+    backend = colour.get_backend()
+    barrier = Barrier(8)
+
+    def clear(_):
+        barrier.wait()
+        return [backend.clear() for _ in range(20)]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [sum(removed) for removed in pool.map(clear, range(8))] == [0] * 8
+    colour.close()

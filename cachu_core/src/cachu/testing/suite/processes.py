@@ -22,7 +22,9 @@ from cachu.testing.suite.children import Child
 from cachu.testing.suite.colours import Colour, Running, wait_until
 from cachu.testing.suite.gates import needs
 
-forks: pytest.MarkDecorator = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+forks: pytest.MarkDecorator = pytest.mark.skipif(
+    not hasattr(os, "fork"), reason="this system does not fork"
+)
 
 
 @needs(Capability.SHARED)
