@@ -6,7 +6,7 @@ import pytest
 
 # Imports stop where they are told to until the process has forked, or is seen not to.
 _FORK_IN_THE_MIDDLE = """
-import threading
+import faulthandler, threading
 at = sys.argv[3]
 begun, forked = threading.Event(), threading.Event()
 
@@ -38,7 +38,8 @@ thread.start()
 assert begun.wait(20), "nothing imports it"
 child = os.fork()
 if not child:
-    signal.alarm(10)
+    faulthandler.dump_traceback_later(19)  # to tell where it hangs
+    signal.alarm(20)
     os._exit(0 if first_call() == 1 else 1)
 forked.set()
 thread.join()
@@ -65,7 +66,7 @@ def test_c4_a_fork_while_a_thread_imports(shelf, module, colour):
 
 # What a task that failed leaves behind is a cycle, which may have the connection in it.
 _COLLECT_IN_THE_CHILD = """
-import gc, threading
+import faulthandler, gc, threading
 asked, taken, done = threading.Event(), threading.Event(), threading.Event()
 # Called last of all, for it is registered first: all connections are closed by then.
 os.register_at_fork(before=lambda: (asked.set(), taken.wait(20)))
@@ -87,7 +88,8 @@ cycle.append(cycle)
 courier._connection = None
 child = os.fork()
 if not child:
-    signal.alarm(10)
+    faulthandler.dump_traceback_later(19)  # to tell where it hangs
+    signal.alarm(20)
     del cycle
     gc.collect()
     os._exit(asyncio.run(store.load("f:1")) != b"x")
