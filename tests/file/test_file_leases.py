@@ -439,3 +439,16 @@ def test_the_lock_provider_excludes_processes_and_is_freed_by_their_end(shelf):
     holder.communicate()
     assert mutex.acquire()
     mutex.release()
+
+
+def test_s3_a_cold_clear_finds_a_region_in_which_nothing_was_stored_yet(shelf, make):
+    """S3: what is being computed there began before the clear, and is not kept."""
+    store = make()
+    lease = store.begin("f:1")
+    code = """
+    region(root, package)
+    say(cachu.cache_clear(package=package, backend="file"))
+    """
+    assert shelf.run(code) == "0"
+    assert store.commit(lease, b"from before", 60) is False
+    assert store.load("f:1") is None

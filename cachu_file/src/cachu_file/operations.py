@@ -115,6 +115,15 @@ def begin(
         The data of the key if there is any that counts.
     """
     engine.check(connection, briefly=True)
+    if _is_unlisted(engine, connection, region):
+        # Now, so that a clear from a process that knows nothing of it finds it.
+        try:
+            with engine.turns.take(connection):
+                _note(engine, connection, region)
+        except sqlite3.OperationalError as error:
+            undo(connection)
+            if not damage.is_unwritable(error):
+                raise  # else nothing will be stored either
     mark = connection.mark()
     since, data = _look(engine, connection, region, key, tag)
     while force or data is None:
@@ -287,7 +296,7 @@ def _put(
     row = (entry.key, entry.tag, expires, expires, value)
     try:
         with engine.turns.take(connection):
-            if engine.noted.get((connection.identity, region.id), 0.0) < time.monotonic():
+            if _is_unlisted(engine, connection, region):
                 _note(engine, connection, region)
             if claim is not None:
                 fences = (entry.key, region.id, entry.tag, claim.since)
@@ -343,6 +352,11 @@ def _put_nothing(
     undo(connection)
     if isinstance(error, OSError) or damage.is_unwritable(error):
         delete(engine, connection, key)
+
+
+def _is_unlisted(engine: Engine, connection: Connection, region: RegionKeys) -> bool:
+    """Tell whether the region has to say again that it is in use."""
+    return engine.noted.get((connection.identity, region.id), 0.0) < time.monotonic()
 
 
 def _note(engine: Engine, connection: Connection, region: RegionKeys) -> None:
