@@ -12,13 +12,12 @@ import pytest
 
 import cachu
 from cachu.errors import ConfigurationError
-from cachu_file import operations
 from cachu_file.engine import Engine
 
 
 def test_every_operation_is_one_hop(shelf, monkeypatch):
     """An operation is carried whole to the thread that has the connection."""
-    from cachu_file.couriers import Carrier
+    from cachu_file.carriers import Carrier
 
     hops = []
     execute = Carrier.execute
@@ -170,7 +169,7 @@ def test_c3_reads_go_on_while_a_writer_is_stopped_and_writers_wait_at_once(shelf
     attempt = Engine.attempt
 
     def noted(engine, connection, work, writes, *arguments):
-        if work is operations.store:
+        if work is writes.store:
             waits.append(connection.patience)
         return attempt(engine, connection, work, writes, *arguments)
 

@@ -13,7 +13,7 @@ import pytest
 import cachu
 from cachu.backends.stores import Held
 from cachu.testing import FakeClock
-from cachu_file import operations
+from cachu_file import reads
 from cachu_file.table import FIND
 
 WRITER = """
@@ -60,13 +60,13 @@ class Reader:
             self.store = shelf.asynchronous(**options)
         else:
             self.store = shelf.plain(**options)
-        load_near = operations.load_near
+        load_near = reads.load_near
 
         def counting(*arguments):
             self.queries += 1
             return load_near(*arguments)
 
-        monkeypatch.setattr(operations, "load_near", counting)
+        monkeypatch.setattr(reads, "load_near", counting)
 
     def load(self, key):
         if self._loop is not None:

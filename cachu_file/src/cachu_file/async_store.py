@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cachu.backends.stores import AsyncStore, Lease
-from cachu_file import operations, upkeep
+from cachu_file import claims, reads, removals, upkeep, writes
 from cachu_file.couriers import Couriers
 from cachu_file.errors import AbsentError
 from cachu_file.leases import Claim
@@ -44,21 +44,19 @@ class AsyncFileStore(RegionStore, AsyncStore):
             return held
         spelled = self._spell(key)
         try:
-            return await self._couriers.run(
-                operations.load_near, False, False, spelled, self.near, key
-            )
+            return await self._couriers.run(reads.load_near, False, False, spelled, self.near, key)
         except AbsentError:
             return None
 
     async def store(self, key: str, data: bytes, ttl: float, tag: str = "") -> None:
         """Keep *data* under *key*."""
         entry = self.entry(key, data, ttl, tag)
-        await self._couriers.run(operations.store, True, True, self.region, entry)
+        await self._couriers.run(writes.store, True, True, self.region, entry)
 
     async def delete(self, key: str) -> bool:
         """Forget the data under *key*, and say whether it was there."""
         try:
-            return await self._couriers.run(operations.delete, False, True, self._spell(key))
+            return await self._couriers.run(removals.delete, False, True, self._spell(key))
         except AbsentError:
             return False
 
@@ -66,7 +64,7 @@ class AsyncFileStore(RegionStore, AsyncStore):
         """Forget all data of the region, or that with *tag*; say how much was fresh."""
         spelled = self.tag(tag)
         try:
-            return await self._couriers.run(operations.clear, False, True, self.region, spelled)
+            return await self._couriers.run(removals.clear, False, True, self.region, spelled)
         except AbsentError:
             return 0
 
@@ -74,7 +72,7 @@ class AsyncFileStore(RegionStore, AsyncStore):
         """Count what is fresh."""
         bounds = self.region, self.tag(tag), function
         try:
-            return await self._couriers.run(operations.count, False, False, *bounds)
+            return await self._couriers.run(reads.count, False, False, *bounds)
         except AbsentError:
             return 0
 
@@ -86,7 +84,7 @@ class AsyncFileStore(RegionStore, AsyncStore):
         """Return what there is under each of *keys*."""
         spelled = {self._spell(key): key for key in keys}
         try:
-            found = await self._couriers.run(operations.load_many, False, False, list(spelled))
+            found = await self._couriers.run(reads.load_many, False, False, list(spelled))
         except AbsentError:
             return {}
         return {spelled[key]: data for key, data in found.items()}
@@ -101,7 +99,7 @@ class AsyncFileStore(RegionStore, AsyncStore):
         try:
             while True:
                 data = await self._couriers.run(
-                    operations.begin, True, True, self.region, spelled, kind, claim, force
+                    claims.begin, True, True, self.region, spelled, kind, claim, force
                 )
                 if data is not None:
                     return data
@@ -122,9 +120,7 @@ class AsyncFileStore(RegionStore, AsyncStore):
             return False
         entry = self.entry(lease.key, data, ttl, tag)
         try:
-            return await self._couriers.run(
-                operations.commit, True, True, self.region, entry, claim
-            )
+            return await self._couriers.run(writes.commit, True, True, self.region, entry, claim)
         finally:
             claim.release()
 

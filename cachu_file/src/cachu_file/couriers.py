@@ -16,15 +16,14 @@ from threading import RLock
 from typing import TYPE_CHECKING, Final, cast
 from weakref import ref
 
-import aiosqlite
-
+from cachu_file.carriers import Carrier, Errand, Link
 from cachu_file.connections import PATIENCE
 from cachu_file.errors import AbsentError, StaleConnectionError
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
-    from typing import Any, Concatenate, ParamSpec, TypeVar
+    from typing import Concatenate, ParamSpec, TypeVar
 
     from cachu_file.connections import Connection
     from cachu_file.engine import Engine
@@ -43,73 +42,6 @@ _PATIENCE: Final = 10.0
 _making: RLock = RLock()
 # What a forked child cannot close, and must not let go of either.
 _inherited: Final[list[object]] = []
-
-
-class Errand(str):
-    """An operation, in the place of a statement.
-
-    Attributes:
-        work: What is to be done.
-    """
-
-    __slots__ = ("work",)
-
-    work: Callable[[], Any]
-
-
-class Carrier(sqlite3.Connection):
-    """A connection that runs errands as if they were statements.
-
-    Attributes:
-        busy: Held while it runs one, and while it is closed: a fork waits for that.
-        closed: Whether it is closed.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.busy: RLock = RLock()
-        self.closed: bool = False
-
-    def execute(self, sql: str, *values: Any) -> Any:
-        """Run a statement, or an errand."""
-        if type(sql) is not Errand:
-            return super().execute(sql, *values)
-        with self.busy:
-            return _Answer(sql.work())
-
-    def close(self) -> None:
-        """Close it; closing twice is no error."""
-        with self.busy:
-            super().close()
-            self.closed = True
-
-
-class _Answer:
-    """What an errand came to, in the place of a cursor."""
-
-    __slots__ = ("_answer",)
-
-    def __init__(self, answer: Any) -> None:
-        self._answer = answer
-
-    def fetchall(self) -> Any:
-        return self._answer
-
-
-class _Link(aiosqlite.Connection):
-    """An aiosqlite connection whose thread does not keep the process alive.
-
-    Attributes:
-        thread: The thread.
-    """
-
-    def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
-        super().__init__(connector, 64)
-        self.thread = self._thread
-        self.thread.daemon = True
-
-    def __del__(self) -> None:
-        """Say nothing: a program may end without closing its caches."""
 
 
 class Courier:
@@ -131,7 +63,7 @@ class Courier:
         self._connection: Connection | None = None
         self._error: Exception | None = None
         self._process = os.getpid()
-        self._link = _Link(self._connect)
+        self._link = Link(self._connect)
 
     @property
     def serves(self) -> bool:
@@ -373,7 +305,7 @@ class Couriers:
 
 
 def _nothing() -> None:
-    pass
+    """Do nothing; whoever waits for it has waited for all before it."""
 
 
 def _after_fork() -> None:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from cachu.backends import Capability
 from cachu.backends.stores import Lease, Store
-from cachu_file import operations, table, upkeep
+from cachu_file import claims, listing, reads, removals, table, upkeep, writes
 from cachu_file.engine import SUFFIX, Engine
 from cachu_file.errors import AbsentError, UnsafeDirectoryError
 from cachu_file.leases import Claim
-from cachu_file.operations import Entry
 from cachu_file.patience import Patience
+from cachu_file.writes import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,7 +82,7 @@ class RegionStore:
         for name in sorted(name for name in names if name.endswith(SUFFIX)):
             engine = Engine.of(self.engine.root, name.removesuffix(SUFFIX))
             try:
-                found += engine.run(operations.regions, False)
+                found += engine.run(listing.regions, False)
             except AbsentError:
                 continue  # it is being made
             except (sqlite3.Error, OSError, UnsafeDirectoryError) as error:
@@ -141,26 +141,26 @@ class FileStore(RegionStore, Store):
                 if connection.generation != self._pool.generation:
                     self._pool.drain()  # it was renewed meanwhile
         try:
-            return self.engine.run(operations.load_near, False, spelled, self.near, key)
+            return self.engine.run(reads.load_near, False, spelled, self.near, key)
         except AbsentError:
             return None
 
     def store(self, key: str, data: bytes, ttl: float, tag: str = "") -> None:
         """Keep *data* under *key*."""
         entry = self.entry(key, data, ttl, tag)
-        self.engine.run(operations.store, True, self.region, entry)
+        self.engine.run(writes.store, True, self.region, entry)
 
     def delete(self, key: str) -> bool:
         """Forget the data under *key*, and say whether it was there."""
         try:
-            return self.engine.run(operations.delete, False, self._spell(key))
+            return self.engine.run(removals.delete, False, self._spell(key))
         except AbsentError:
             return False
 
     def clear(self, tag: str | None = None) -> int:
         """Forget all data of the region, or that with *tag*; say how much was fresh."""
         try:
-            return self.engine.run(operations.clear, False, self.region, self.tag(tag))
+            return self.engine.run(removals.clear, False, self.region, self.tag(tag))
         except AbsentError:
             return 0
 
@@ -168,7 +168,7 @@ class FileStore(RegionStore, Store):
         """Count what is fresh."""
         bounds = self.region, self.tag(tag), function
         try:
-            return self.engine.run(operations.count, False, *bounds)
+            return self.engine.run(reads.count, False, *bounds)
         except AbsentError:
             return 0
 
@@ -180,7 +180,7 @@ class FileStore(RegionStore, Store):
         """Return what there is under each of *keys*."""
         spelled = {self._spell(key): key for key in keys}
         try:
-            found = self.engine.run(operations.load_many, False, list(spelled))
+            found = self.engine.run(reads.load_many, False, list(spelled))
         except AbsentError:
             return {}
         return {spelled[key]: data for key, data in found.items()}
@@ -194,9 +194,7 @@ class FileStore(RegionStore, Store):
         lease = Lease(key, claim)
         try:
             while True:
-                data = self.engine.run(
-                    operations.begin, True, self.region, spelled, kind, claim, force
-                )
+                data = self.engine.run(claims.begin, True, self.region, spelled, kind, claim, force)
                 if data is not None:
                     return data
                 if claim.counts:
@@ -214,7 +212,7 @@ class FileStore(RegionStore, Store):
             return False
         entry = self.entry(lease.key, data, ttl, tag)
         try:
-            return self.engine.run(operations.commit, True, self.region, entry, claim)
+            return self.engine.run(writes.commit, True, self.region, entry, claim)
         finally:
             claim.release()
 
