@@ -163,15 +163,15 @@ def test_c4_a_cancelled_first_call_leaves_nothing(shelf):
 
 def test_c3_reads_go_on_while_a_writer_is_stopped_and_writers_wait_at_once(shelf, monkeypatch):
     """A hit does not wait in line behind writes, and what was queued has waited already."""
-    from cachu_file import couriers
+    from cachu_file import couriers, writes
 
-    waits = []
+    waits, storing = [], writes.store
     attempt = Engine.attempt
 
-    def noted(engine, connection, work, writes, *arguments):
-        if work is writes.store:
+    def noted(engine, connection, work, *arguments):
+        if work is storing:
             waits.append(connection.patience)
-        return attempt(engine, connection, work, writes, *arguments)
+        return attempt(engine, connection, work, *arguments)
 
     async def use():
         store = shelf.asynchronous()
