@@ -11,9 +11,11 @@ import pytest
 import shelves
 
 import cachu
-from cachu import regions, sharing
+from cachu import plugins, regions, sharing
 from cachu.backends import Capability
+from cachu.backends.stores import AsyncStore
 from cachu.errors import BackendError, ConfigurationError
+from cachu.hookspecs import hookimpl
 from cachu.testing.suite.colours import waiting
 
 OPERATIONS = (
@@ -685,3 +687,44 @@ def test_c3_a_store_that_cannot_even_be_made(colour, clock, faults, caplog):
     clock.advance(0.11)
     assert f(1) == f(1) == [1, 6]
     assert g(1) == g(1) == [1, 1]
+
+
+async def test_c3_what_is_handed_over_is_what_the_function_returned():
+    """C3, V2: not what its first caller has made of it since."""
+
+    class Down(AsyncStore):
+        async def load(self, key, tag=None):
+            raise ConnectionError("down")
+
+        async def store(self, key, data, ttl, tag=""):
+            raise ConnectionError("down")
+
+        async def delete(self, key):
+            raise ConnectionError("down")
+
+    class Plugin:
+        @hookimpl
+        def cachu_make_async_backend(self, name, region):
+            return Down() if name == "down" else None
+
+    plugins.register(Plugin(), "down")
+    started = asyncio.Event()
+
+    @cachu.cache(backend="down", package="handed_over")
+    async def rows():
+        await started.wait()
+        return [1, 2]
+
+    async def first():
+        found = await rows()
+        found.append("mine")
+
+    async def other():
+        return await rows()
+
+    leading = asyncio.create_task(first())
+    others = [asyncio.create_task(other()) for _ in range(5)]
+    await asyncio.sleep(0)
+    started.set()
+    await leading
+    assert await asyncio.gather(*others) == [[1, 2]] * 5

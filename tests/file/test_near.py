@@ -1,7 +1,9 @@
 """What was read before is in memory, until anybody writes."""
 
 import asyncio
+import errno
 import gc
+import os
 import sqlite3
 import sys
 import threading
@@ -216,6 +218,22 @@ def test_memory_is_bounded(shelf, monkeypatch):
             assert kept <= 100_000
 
 
+def test_memory_is_given_back_without_a_garbage_collection(shelf):
+    shelf.region()
+
+    @cachu.cache(backend="file", package=shelf.package, name="near.large")
+    def large():
+        return b"x" * 100_000
+
+    for _ in range(4):
+        assert large() == b"x" * 100_000
+    store = large.__cachu__.calls().region.guarded.wrapped
+    (kept,) = [held for held, *_ in store.near._found.values()]
+    assert kept.verified is not None
+    store.near.clear()
+    assert sys.getrefcount(kept) == 2  # ours, and that of the call itself: none is in a cycle
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
 def test_c4_nothing_stays_open(shelf):
     """C4: neither a descriptor nor a mapped file."""
@@ -258,6 +276,40 @@ def test_c4_closing_takes_no_lock_from_other_connections(shelf):
     assert first.fetch("SELECT count(*) FROM entry") == (1,)
     first.execute("COMMIT")
     pool.give_back(first)
+
+
+def test_c4_a_header_that_could_not_be_opened_takes_no_lock_either(shelf, monkeypatch):
+    """C4: the first connection found no descriptor left; the second opens and closes the file."""
+    store = shelf.plain()
+    store.store("f:1", b"one", 60)
+    pool = store.engine.pool
+    pool.renew()
+    system_open = os.open
+
+    def full(path, *arguments, **options):
+        if str(path).endswith("-shm"):
+            raise OSError(errno.EMFILE, "too many open files")
+        return system_open(path, *arguments, **options)
+
+    monkeypatch.setattr("cachu_file.wal_index.os.open", full)
+    first = pool.borrow(False)
+    monkeypatch.undo()
+    assert first.mark() is None
+    second = pool.borrow(False)
+    assert second.mark() is not None
+    first.execute("BEGIN")
+    assert first.fetch("SELECT count(*) FROM entry") == (1,)
+    second.close()
+    code = """
+    store = made(root, package)
+    store.store("f:2", b"theirs", 60)
+    connection = store.engine.pool.borrow(False)
+    busy, _, _ = connection.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
+    say(busy)
+    """
+    assert shelf.run(code) == "1"
+    first.execute("COMMIT")
+    first.close()
 
 
 def test_c4_threads_that_come_and_go_while_others_read(shelf):

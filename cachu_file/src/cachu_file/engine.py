@@ -24,7 +24,7 @@ from cachu_file.connections import COMPANIONS, Connection, connect, undo
 from cachu_file.directory import PrivateDirectory, own_name, user
 from cachu_file.errors import AbsentError, OtherSchemaError, StaleConnectionError
 from cachu_file.keylocks import SETTING_UP, KeyLocks
-from cachu_file.near import Near
+from cachu_file.near import CHECK, Near
 from cachu_file.pool import Pool
 from cachu_file.ranges import Ranges
 from cachu_file.table import SCHEMA
@@ -43,8 +43,6 @@ log: Final = logging.getLogger("cachu")
 
 #: What the names of databases end in. Other versions of the tables have other files.
 SUFFIX: Final = f"-v{SCHEMA}.db"
-# Seconds between two looks, on behalf of reads, whether the files are still there.
-_CHECK: Final = 1.0
 # How often an operation is begun anew because the database was replaced.
 _ATTEMPTS: Final = 3
 
@@ -160,7 +158,7 @@ class Engine:
         """
         if connection.generation != self.pool.generation:
             raise StaleConnectionError
-        if time.monotonic() > connection.check_at:
+        if not 0.0 < connection.check_at - time.monotonic() <= CHECK:
             self.check(connection)
         try:
             return work(self, connection, *args, **kwargs)
@@ -261,7 +259,7 @@ class Engine:
             self._forget_files(connection.generation)
             raise StaleConnectionError
         if not briefly:
-            connection.check_at = self.near.until = time.monotonic() + _CHECK
+            connection.check_at = self.near.until = time.monotonic() + CHECK
 
     def heal(self, inode: Inode, error: BaseException) -> None:
         """Remove a damaged database, unless somebody did so already.

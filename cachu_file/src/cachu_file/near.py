@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from cachu_file.connections import Connection
     from cachu_file.pool import Pool
 
+#: Seconds between two looks, on behalf of reads, whether the files are still there. Tests that stop
+#: the clock may leave a time for the next look that is far away: it does not count.
+CHECK: Final = 1.0
 # The part of all that may be kept which one value may take.
 _PART: Final = 4
 # What an entry takes beside its data, in bytes.
@@ -82,7 +85,7 @@ class NearRegion:
         try:
             if (
                 header.tobytes() == mark
-                and monotonic() < self._near.until
+                and 0.0 < self._near.until - monotonic() <= CHECK
                 and generation == self._pool.generation
             ):
                 return held
@@ -105,7 +108,7 @@ class NearRegion:
     def keep(self, key: str, data: bytes, mark: bytes, connection: Connection) -> bytes:
         """Keep what was read after *mark* was made, and return it."""
         header = connection.header
-        if header is None or not self._near.has_room(len(data)):
+        if header is None or not self._near.has_room(len(data) + len(key)):
             return data
         held = Held(data)
         self._found[key] = held, mark, header, connection.generation

@@ -16,6 +16,7 @@ from cachu_file import claims, listing, reads, removals, table, upkeep, writes
 from cachu_file.engine import SUFFIX, Engine
 from cachu_file.errors import AbsentError, UnsafeDirectoryError
 from cachu_file.leases import Claim
+from cachu_file.near import CHECK
 from cachu_file.patience import Patience
 from cachu_file.writes import Entry
 
@@ -126,7 +127,7 @@ class FileStore(RegionStore, Store):
         else:
             # The short way, for what is in the database itself: nothing but the query.
             try:
-                if monotonic() < connection.check_at:
+                if 0.0 < connection.check_at - monotonic() <= CHECK:
                     mark = self.near.mark(connection)
                     row = connection.find(table.FIND, (spelled,)).fetchone()
                     if row is None:

@@ -68,7 +68,8 @@ class Turn:
         self._hasty = self._mine = False
         self._ranges: Ranges | None = None
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> bool:
+        """Wait for the turn; say whether it came in time."""
         turns, connection = self._turns, self._connection
         try:
             limit = _PATIENCE if connection is None else min(_PATIENCE, connection.patience)
@@ -83,6 +84,7 @@ class Turn:
         except BaseException:
             self.__exit__()
             raise
+        return self._ranges is not None
 
     def _waited(self, ranges: Ranges, limit: float) -> bool:
         patience = Patience(limit, _FIRST, _LONGEST)

@@ -91,10 +91,10 @@ def evict(engine: Engine, connection: Connection, limit: int) -> None:
     while surplus > 0:
         with engine.turns.take(connection), Transaction(connection):
             rows = connection.execute(table.SOONEST, (_ENTRIES,)).fetchall()
-            for row, lives_longer, value in rows:
-                if lives_longer:
-                    connection.execute(table.POSTPONE_ONE, (row,))
-                    continue
+            postponed = [row for row, lives_longer, _ in rows if lives_longer]
+            for row in postponed:
+                connection.execute(table.POSTPONE_ONE, (row,))
+            for row, _, value in () if postponed else rows:  # they are in another order then
                 connection.execute(table.EVICT, (row,))
                 surplus -= each + values.file_size(value)
                 if surplus <= 0:

@@ -74,9 +74,17 @@ class WalIndex:
                 while self._descriptors:
                     os.close(self._descriptors.pop())
 
-    def add(self, descriptor: int) -> None:
-        """Take a descriptor of the file, which is to be closed with it, and map the header."""
-        self._descriptors.append(descriptor)
+    def open(self, path: str) -> None:
+        """Map the header, unless that is not possible, or was tried before."""
+        if self._descriptors:
+            return
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return
+        self._descriptors.append(descriptor)  # of whatever file, it is closed when nobody is left
+        if _inode(os.fstat(descriptor)) != self._inode:
+            return
         try:
             mapped = mmap(descriptor, SIZE, MAP_SHARED, PROT_READ)
         except (OSError, ValueError):
@@ -98,15 +106,14 @@ def index_of(path: str) -> WalIndex | None:
     path += _SUFFIX
     with _lock:
         try:
-            found = _find(path)
-            if found is None:
-                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-                inode = _inode(os.fstat(descriptor))
-                found = _known.setdefault(inode, WalIndex(inode))
-                found.add(descriptor)
+            inode = _inode(os.stat(path, follow_symlinks=False))
         except OSError:
             return None
+        found = _known.setdefault(inode, WalIndex(inode))
+        # Also where it cannot be opened now: others may open it, and must not close it before us.
         found.users += 1
+        if found.header is None:
+            found.open(path)
         return found
 
 
@@ -115,9 +122,11 @@ def kept_open(path: str) -> Generator[None, None, None]:
     """Keep the file from being closed while another connection to the database is opened."""
     with _lock:
         try:
-            found = _find(path + _SUFFIX)
+            inode = _inode(os.stat(path + _SUFFIX, follow_symlinks=False))
         except OSError:
             found = None
+        else:
+            found = _known.get(inode)
         if found is not None:
             found.users += 1
     try:
@@ -125,10 +134,6 @@ def kept_open(path: str) -> Generator[None, None, None]:
     finally:
         if found is not None:
             found.release(_nothing)
-
-
-def _find(path: str) -> WalIndex | None:
-    return _known.get(_inode(os.stat(path, follow_symlinks=False)))
 
 
 def _inode(state: os.stat_result) -> Inode:

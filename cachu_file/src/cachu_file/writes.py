@@ -74,14 +74,16 @@ def _put(
     expires = now + entry.ttl
     row = (entry.key, entry.tag, expires, expires, value)
     try:
-        with engine.turns.take(connection):
+        with engine.turns.take(connection) as in_turn:
             if is_unlisted(engine, connection, region):
                 note(engine, connection, region)
             if claim is not None:
                 fences = (entry.key, region.id, entry.tag, claim.since)
                 return _write(connection, table.COMMIT, row + fences)
+            # Out of turn, somebody may store what was computed before we ask who computes.
+            computed = not in_turn and engine.keys.computed(entry.key)
             _write(connection, table.STORE, row)
-            if engine.keys.computed(entry.key):
+            if computed or engine.keys.computed(entry.key):
                 # Again, for whoever computes it may have stored that meanwhile.
                 with Transaction(connection):
                     _write(connection, table.STORE, row)

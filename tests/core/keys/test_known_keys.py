@@ -116,3 +116,17 @@ def test_only_so_many_keys_are_kept(package, monkeypatch):
         assert f(x) == x
         assert len(keys._known) <= 10
     assert [f(x) for x in range(35)] == list(range(35))
+
+
+def test_a_key_serializer_of_ones_own_is_asked_each_time(package):
+    """K4: it may look at more than the arguments, such as who is logged in."""
+    tenant = ["a"]
+    cachu.configure(package=package, key_serializer=lambda arguments: f"{tenant}{arguments}")
+
+    @cachu.cache(package=package)
+    def f(x):
+        return tenant[0], x
+
+    assert [f(1), f(1)] == [("a", 1), ("a", 1)]
+    tenant[0] = "b"
+    assert [f(1), f(1)] == [("b", 1), ("b", 1)]

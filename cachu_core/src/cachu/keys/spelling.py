@@ -12,7 +12,7 @@ from cachu.keys.classes import title_of
 from cachu.keys.connections import PLAIN, is_connection
 from cachu.keys.names import join
 from cachu.keys.places import find_places
-from cachu.keys.serializers import digest, digest_of
+from cachu.keys.serializers import digest, digest_of, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +72,11 @@ class Spelling:
         # Found out at the first call; None where the long way must be gone.
         self._places: tuple[tuple[str, Place], ...] | None = _UNKNOWN
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether equal arguments have one key, whenever they are spelled."""
+        return self._serializer in (digest, text)
+
     def key(self, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> str:
         """Return the key of a bound call.
 
@@ -120,12 +125,12 @@ class Spelling:
                 counting[name] = _without_connections(value)
             elif not is_connection(value):
                 counting[name] = value
-        text: object = self._serializer(counting)
-        if not isinstance(text, str):
+        spelled: object = self._serializer(counting)
+        if not isinstance(spelled, str):
             raise ConfigurationError(
-                f"the key serializer {self._serializer!r} must return a str, not {text!r}"
+                f"the key serializer {self._serializer!r} must return a str, not {spelled!r}"
             )
-        return join(self.function, text)
+        return join(self.function, spelled)
 
 
 def class_label(cls: type) -> str:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from cachu.serializers import Serializer
 
-    # When an entry was made, until when it is fresh, and its value as the serializer wrote it.
-    Verified = tuple[float, float, Any]
+    # When an entry was made, and until when it is fresh.
+    Verified = tuple[float, float]
 
 _MAGIC: Final = b"\xc5\xcc"
 _VERSION: Final = 1
@@ -54,7 +54,7 @@ class Held(bytes):
     """Bytes that a store keeps at hand, to return them again for as long as they are current.
 
     Attributes:
-        verified: What is in them, once that was verified; it need not be done again.
+        verified: The times of the entry in them, once they were verified, which is done once.
     """
 
     verified: Verified | None = None
@@ -124,31 +124,27 @@ class Codec:
                 verified = data.verified = self._verified(key, data)
         else:
             verified = self._verified(key, data)
-        made, deadline, payload = verified
+        made, deadline = verified
         now = time.time()
         if now >= deadline or made > now + _SKEW:
             return NO_VALUE
+        large: Any = memoryview(data) if self._views and len(data) >= _LARGE else data
         try:
-            return CacheEntry(self._loads(payload), made)
+            return CacheEntry(self._loads(large[self._size :]), made)
         except Exception as error:
             message = f"its value cannot be read back: {type(error).__name__}: {error}"
             raise SerializationError(message) from error
 
     def _verified(self, key: str, data: bytes) -> Verified:
-        """Return what is in *data*, verified but not decoded."""
+        """Return the times of the entry in *data*, once all of it is verified."""
         if not data.startswith(self._head):
             raise self._refusal(key, data)
         try:
             check, made, deadline = self._unpack_head(data, len(self._head))
         except struct.error:
             raise SerializationError("it is too short to be an entry") from None
-        payload: Any
-        if len(data) < _LARGE:
-            body, payload = data[self._body :], data[self._size :]
-        else:
-            view = memoryview(data)
-            body = view[self._body :]  # type: ignore[assignment]
-            payload = view[self._size :] if self._views else data[self._size :]
+        large: Any = data if len(data) < _LARGE else memoryview(data)
+        body = large[self._body :]
         try:
             name = key.encode()
         except UnicodeEncodeError:
@@ -159,7 +155,7 @@ class Codec:
             whole = compare_digest(_sign(self._signer, name, body), check)
         if not whole:
             raise SerializationError("its checksum or signature does not match")
-        return made, deadline, payload
+        return made, deadline
 
     def _check(self, key: bytes, times: bytes, payload: bytes) -> bytes:
         if self._signer is None:

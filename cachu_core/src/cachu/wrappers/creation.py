@@ -69,7 +69,7 @@ class Creation:
         self._patience = callee.lock_timeout
         self._args = args
         self._kwargs = kwargs or {}
-        self._refused = False
+        self._refused = self._succeeds = False
         self._called = next(_order)
         self.key = key
         self._kept: CacheEntry | NoValue = NO_VALUE
@@ -121,8 +121,10 @@ class Creation:
 
     def hand_over(self) -> None:
         """Leave what was made to those who wait, unless somebody changed the entry meanwhile."""
-        if self._kept is not NO_VALUE and self._leads():
-            self.flight.handed = self._kept
+        wanted = self.flight.wakers or self._succeeds
+        if wanted and self._kept is not NO_VALUE and self._leads():
+            # A copy, made now: our own caller may change its value before they wake.
+            self.flight.handed = copied(self._kept)
 
     def handed_by(self, leader: Flight | None) -> CacheEntry | NoValue:
         """Return what *leader* could not store, if it handed that over to calls like this one."""
@@ -141,6 +143,7 @@ class Creation:
         entry = self.handed_by(leader.heir)
         if entry is NO_VALUE:
             leader.heir = self.flight
+            self._succeeds = True
         return entry
 
     def land(self) -> None:

@@ -35,6 +35,8 @@ class KnownKeys:
         self._types = types_reader(callee.parameters)
         # What it would say of the commonest raw keys, without the call.
         self._alike = known_types(callee.parameters)
+        if not callee.spelling.repeatable:  # a serializer of somebody's may look at more
+            self._types, self._alike = _unknown, {}
         self._known: dict[Hashable, tuple[str, Types]] = {}
 
     def key(self, raw: Hashable, args: Args, kwargs: Kwargs) -> str:
@@ -55,6 +57,11 @@ class KnownKeys:
                 self._known.clear()
             self._known[raw] = key, types
         return key
+
+
+def _unknown(_: Any) -> Types | None:
+    """Have every key spelled."""
+    return None
 
 
 def _size(raw: Any) -> int:
