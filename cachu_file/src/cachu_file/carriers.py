@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from threading import RLock
+from threading import RLock, Thread
 from typing import TYPE_CHECKING
 
 import aiosqlite
@@ -73,7 +73,7 @@ class Link(aiosqlite.Connection):
 
     def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
         super().__init__(connector, 64)
-        self.thread = self._thread
+        self.thread: Thread = self._thread
         self.thread.daemon = True
 
     def __del__(self) -> None:
