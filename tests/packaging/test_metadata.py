@@ -88,13 +88,16 @@ def test_a_wheel_has_its_package_and_nothing_beside_it(wheel, name):
     if module is None:
         assert not files
         return
-    sources = next(ROOT.glob(f"*/src/{module}"))
-    inside = {
-        f"{module}/{path.relative_to(sources).as_posix()}"
-        for path in sources.rglob("*")
-        if path.suffix == ".py" or path.name == "py.typed"
-    }
-    assert f"{module}/py.typed" in inside
+    modules = [module, "pytest_cachu"] if name == "cachu_core" else [module]
+    inside = set()
+    for each in modules:
+        sources = next(ROOT.glob(f"*/src/{each}"))
+        inside |= {
+            f"{each}/{path.relative_to(sources).as_posix()}"
+            for path in sources.rglob("*")
+            if path.is_file() and path.suffix != ".pyc"
+        }
+        assert f"{each}/py.typed" in inside
     beside = {"cachu.py"} if name == "cachu_core" else set()
     assert {file for file in files if not file.endswith("/")} == inside | beside
 
