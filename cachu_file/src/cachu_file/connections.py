@@ -181,8 +181,13 @@ def connect(
     with kept_open(os.path.join(directory.path, name)):
         state = directory.check(name)
         if state is not None:
-            return _opened(directory, name, state, factory, setup)
-        if not creates:
+            try:
+                return _opened(directory, name, state, factory, setup)
+            except sqlite3.OperationalError as error:
+                # While it is made, SQLite does not always wait; then it is done in turn, below.
+                if "locked" not in str(error):
+                    raise
+        elif not creates:
             raise AbsentError
         with setup():
             state = directory.check(name) or _made(directory, name)
