@@ -241,7 +241,7 @@ def test_the_log_of_a_database_that_is_gone_is_not_played_back(shelf):
 @pytest.mark.parametrize("colour", ["sync", "async"])
 def test_c3_files_removed_under_a_live_process_are_noticed(shelf, how, colour, monkeypatch):
     """What is stored afterwards is seen by others, and what is gone is not served on."""
-    monkeypatch.setattr(engines, "_CHECK", -1.0)  # instead of a second
+    monkeypatch.setattr(engines, "CHECK", -1.0)  # instead of a second
 
     async def use(run):
         await run("store", "f:1", b"old", 60)
