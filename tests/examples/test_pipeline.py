@@ -51,7 +51,7 @@ def run(folder, tmp_path):
 def test_equal_files_are_read_once_and_the_next_run_does_what_is_new(run, folder):
     total = UNIQUE * COPIES
     assert run("--workers", 4) == (UNIQUE, total - UNIQUE)
-    assert "by 4 processes" in run.said
+    assert re.search(r"by [1-4] processes", run.said)  # how many get something to do is luck
     assert "100%" in run.said
     (folder / "a0.py").rename(folder / "moved.py")
     (folder / "a1.py").write_text("changed = True\n" * 99, encoding="utf-8")
