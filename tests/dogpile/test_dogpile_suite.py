@@ -1,4 +1,4 @@
-"""Backends of dogpile.cache pass the suite, a real memcached among them; see tests/packaging, too."""
+"""Backends of dogpile.cache pass the suite, a real memcached among them; one more does outside."""
 
 import os
 import tempfile
