@@ -12,7 +12,7 @@ from cachu.settings import Settings, did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from typing import Any, Final
 
     from cachu.backends.dogpile_locks import DogpileLocks
@@ -170,7 +170,10 @@ def _check_installed(name: str) -> None:
                 f"The backend {name!r} needs {distribution}, which is not installed. Install it "
                 f"with: pip install {distribution}"
             )
-    elif registered not in (there := _all()):
+    elif registered not in (there := _registrations()):
+        there |= _entry_points()
+        if registered in there:
+            return
         hint = did_you_mean(registered, there)
         raise UnknownPluginError(
             f"dogpile.cache has no backend called {registered!r}.{hint} There are: "
@@ -178,12 +181,16 @@ def _check_installed(name: str) -> None:
         )
 
 
-def _all() -> set[str]:
-    """List what dogpile.cache has registered, and what installed distributions register."""
-    from importlib.metadata import entry_points
-
+def _registrations() -> set[str]:
+    """List what dogpile.cache itself has, and what was registered with it."""
     from dogpile.cache import backends
 
     loader = backends._backend_loader  # noqa: SLF001  there is no public list
-    named: Iterable[str] = (entry.name for entry in entry_points(group="dogpile.cache"))
-    return {*loader._unloaded, *loader.impls, *named}  # noqa: SLF001
+    return {*loader._unloaded, *loader.impls}  # noqa: SLF001
+
+
+def _entry_points() -> set[str]:
+    """List what installed distributions would register: a look at every one of them."""
+    from importlib.metadata import entry_points
+
+    return {entry.name for entry in entry_points(group="dogpile.cache")}
