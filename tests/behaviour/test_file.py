@@ -7,7 +7,6 @@ from cachu.testing.suite import *  # noqa: F403
 CASES = {
     "file": {},
     "file-signed": {"secret_key": "secret"},
-    "file-limited": {"file_size_limit": 1 << 30},
 }
 
 

@@ -14,7 +14,6 @@ from servers import stations
 CASES = {
     "redis": {},
     "redis-distributed": {"redis_distributed": True},
-    "redis-signed": {"secret_key": "secret"},
 }
 
 

@@ -7,12 +7,10 @@ CASES = {
     "dict": "dict",
     "async-dict": "async-dict",
     "dict-locked": {"backend": "dict", "lock": "thread"},
-    "async-dict-locked": {"backend": "async-dict", "lock": "thread"},
     "batch": "batch",
     "leases-only": "leases-only",
     "full": "full",
-    "full-signed": {"backend": "full", "secret_key": "secret"},
-    "full-text": {"backend": "full", "key_serializer": "text"},
+    "full-signed-text": {"backend": "full", "secret_key": "secret", "key_serializer": "text"},
     "lease": "lease",
     "whole": "whole",
 }

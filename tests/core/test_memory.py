@@ -584,12 +584,12 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
 @pytest.fixture(autouse=True)
 def _no_leftovers() -> Iterator[None]:
     gc.collect()  # functions of earlier tests, with their entries
-    cachu.cache_clear(package="*")
+    cachu.cache_clear(backend="memory", package="*")
     yield
     assert gc.isenabled()

@@ -179,7 +179,7 @@ def test_s5_packages_do_not_see_each_others_entries(colour: Colour) -> None:
     assert cachu.get_backend("memory", package="two").count() == 1
     assert cachu.get_backend("memory").get(made[1].key(1)) is cachu.NO_VALUE
     made[0](1)
-    assert cachu.cache_clear(package="*") == 2
+    assert cachu.cache_clear(backend="memory", package="*") == 2
 
 
 def test_s5_the_package_is_that_of_the_functions_module(colour: Colour) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from inspect import isawaitable
@@ -88,10 +88,6 @@ class Colour:
 
     def together(self, function: Lifted, callers: int) -> list[Any]:
         """Have many callers call *function* with 1; return what each got, value or error."""
-        raise NotImplementedError
-
-    def held(self, functions: Sequence[Lifted]) -> list[bool]:
-        """Tell which functions have an entry for 1: one look at all, in one event loop."""
         raise NotImplementedError
 
     def _shaped(self, body: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -191,9 +187,6 @@ class Plain(Colour):
 
         return [running.outcome() for running in [Running(call) for _ in range(callers)]]
 
-    def held(self, functions: Sequence[Lifted]) -> list[bool]:
-        return [function.holds(1) for function in functions]
-
     def _shaped(self, body: Callable[[Any], Any]) -> Callable[..., Any]:
         def function(x: Any) -> Any:
             return body(x)
@@ -229,19 +222,6 @@ class Asynchronous(Colour):
             return await asyncio.gather(*calls, return_exceptions=True)
 
         return list(self.lift(call()))
-
-    def held(self, functions: Sequence[Lifted]) -> list[bool]:
-        async def holds(function: Lifted) -> bool:
-            try:
-                await function.raw.get(1)
-            except KeyError:
-                return False
-            return True
-
-        async def look() -> list[bool]:
-            return [await holds(function) for function in functions]
-
-        return list(self.lift(look()))
 
     def _shaped(self, body: Callable[[Any], Any]) -> Callable[..., Any]:
         async def function(x: Any) -> Any:
