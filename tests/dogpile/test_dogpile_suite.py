@@ -1,4 +1,4 @@
-"""The suite passes over a real memcached; tests/packaging runs it over a backend of dogpile's own."""
+"""The suite passes over a real memcached; tests/packaging runs it over dogpile's own memory."""
 
 import memcached
 import pytest
