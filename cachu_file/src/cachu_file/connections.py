@@ -56,6 +56,7 @@ class Connection:
         index: The WAL index, if it can be seen.
         generation: Of the pool that it belongs to.
         check_at: When to look next whether the file is still there, on the monotonic clock.
+        seen_at: When it was last seen to be there, on the same clock.
         patience: Seconds that an operation waits for others.
     """
 
@@ -72,6 +73,7 @@ class Connection:
         "inode",
         "patience",
         "raw",
+        "seen_at",
     )
 
     execute: Callable[..., sqlite3.Cursor]
@@ -89,6 +91,7 @@ class Connection:
         self.identity: int = identity
         self.generation: int = 0
         self.check_at: float = 0.0
+        self.seen_at: float = 0.0
         self.patience: float = PATIENCE
         self._process = os.getpid()
 

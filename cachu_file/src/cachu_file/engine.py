@@ -61,8 +61,9 @@ class Engine:
         near: What was read lately.
         turns: Of those who write.
         keys: Who computes what.
-        writes: How many writes there were since the last upkeep.
-        written: How many bytes they took.
+        last_mark: The mark after the last set of this process, see `Connection.mark`.
+        writes_left: How many writes there may be until the next upkeep; the first one brings one.
+        bytes_left: How many bytes they may take.
         sweep_at: When to think of the next sweep, on the monotonic clock.
         upkeep_faults: How often upkeep failed.
         has_files: Whether a large value was seen, so that a write may leave a file to remove.
@@ -82,8 +83,9 @@ class Engine:
         self.near: Near = Near(self.pool)
         self.turns: WriteTurns = WriteTurns(self.ranges)
         self.keys: KeyLocks = KeyLocks(self.ranges)
-        self.writes: int = 0
-        self.written: int = 0
+        self.last_mark: bytes | None = None
+        self.writes_left: int = 1
+        self.bytes_left: int = 0
         self.sweep_at: float = 0.0
         self.upkeep_faults: int = 0
         self.has_files: bool = False
@@ -258,8 +260,9 @@ class Engine:
         if not there:
             self._forget_files(connection.generation)
             raise StaleConnectionError
+        now = connection.seen_at = time.monotonic()
         if not briefly:
-            connection.check_at = self.near.until = time.monotonic() + CHECK
+            connection.check_at = self.near.until = now + CHECK
 
     def heal(self, inode: Inode, error: BaseException) -> None:
         """Remove a damaged database, unless somebody did so already.

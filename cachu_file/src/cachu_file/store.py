@@ -149,6 +149,19 @@ class FileStore(RegionStore, Store):
     def store(self, key: str, data: bytes, ttl: float, tag: str = "") -> None:
         """Keep *data* under *key*."""
         entry = self.entry(key, data, ttl, tag)
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            pass
+        else:
+            # The short way, while nobody else writes.
+            try:
+                if writes.store_at_once(self.engine, connection, self.region, entry):
+                    return
+            finally:
+                self._idle.append(connection)
+                if connection.generation != self._pool.generation:
+                    self._pool.drain()  # it was renewed meanwhile
         self.engine.run(writes.store, True, self.region, entry)
 
     def delete(self, key: str) -> bool:

@@ -44,15 +44,16 @@ def after_write(engine: Engine, connection: Connection, size: int = 0) -> None:
     """Do what is due after a write; an error is only logged, for the write succeeded."""
     if engine.pool.generation != connection.generation:
         return  # the whole database was dropped
-    engine.writes += 1
-    engine.written += size
-    first = engine.writes == 1 and engine.sweep_at == 0.0
-    if not first and engine.writes < EVERY and engine.written < _bytes_between(engine):
+    engine.writes_left -= 1
+    engine.bytes_left -= size
+    if engine.writes_left > 0 and engine.bytes_left > 0:
         if engine.has_files:
             _guarded(engine, connection, empty_trash)
         return
-    engine.writes = 1
-    engine.written = 0
+    engine.writes_left = EVERY
+    engine.bytes_left = EVERY_BYTES
+    if engine.size_limit is not None:
+        engine.bytes_left = min(EVERY_BYTES, engine.size_limit // 20)
     _guarded(engine, connection, tidy)
 
 
@@ -188,10 +189,6 @@ def _forget(engine: Engine, connection: Connection) -> None:
         unseen = connection.execute(table.UNSEEN_REGIONS, (now - _REGIONS_KEPT,)).fetchall()
         for (region,) in unseen:
             connection.execute(table.FORGET_REGION, (region, *table.region_range(region)))
-
-
-def _bytes_between(engine: Engine) -> int:
-    return EVERY_BYTES if engine.size_limit is None else min(EVERY_BYTES, engine.size_limit // 20)
 
 
 def _guarded(

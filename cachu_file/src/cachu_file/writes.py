@@ -6,7 +6,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from cachu_file import damage, table, upkeep, values
+from cachu_file import damage, quiet, table, upkeep, values
 from cachu_file.connections import Transaction, undo
 from cachu_file.listing import is_unlisted, note
 from cachu_file.removals import delete
@@ -38,12 +38,39 @@ class Entry(NamedTuple):
 
 def store(engine: Engine, connection: Connection, region: RegionKeys, entry: Entry) -> None:
     """Keep an entry, and fence off who computes it."""
-    engine.check(connection, briefly=True)
+    if not quiet.is_there(connection):
+        engine.check(connection, briefly=True)
     if len(entry.data) > values.LARGE:
         _put_large(engine, connection, region, entry)
     else:
         _put(engine, connection, region, entry, entry.data)
     upkeep.after_write(engine, connection, len(entry.data))
+
+
+def store_at_once(engine: Engine, connection: Connection, region: RegionKeys, entry: Entry) -> bool:
+    """Keep an entry if there is nothing to wait for, to look after or to repair.
+
+    Returns:
+        Whether it was kept; else it is to be stored as usual.
+    """
+    if (
+        len(entry.data) > values.LARGE
+        or connection.generation != engine.pool.generation
+        or not quiet.is_there(connection)
+        or is_unlisted(engine, connection, region)
+    ):
+        return False
+    expires = time.time() + entry.ttl
+    try:
+        kept = quiet.put(engine, connection, (entry.key, entry.tag, expires, expires, entry.data))
+    except (sqlite3.Error, OSError) as error:
+        undo(connection)
+        if "locked" in str(error):
+            raise  # it was waited for
+        return False
+    if kept:
+        upkeep.after_write(engine, connection, len(entry.data))
+    return kept
 
 
 def commit(
@@ -74,8 +101,11 @@ def _put(
     expires = now + entry.ttl
     row = (entry.key, entry.tag, expires, expires, value)
     try:
+        unlisted = is_unlisted(engine, connection, region)
+        if not unlisted and claim is None and quiet.put(engine, connection, row):
+            return True
         with engine.turns.take(connection) as in_turn:
-            if is_unlisted(engine, connection, region):
+            if unlisted:
                 note(engine, connection, region)
             if claim is not None:
                 fences = (entry.key, region.id, entry.tag, claim.since)
@@ -88,6 +118,7 @@ def _put(
                 with Transaction(connection):
                     _write(connection, table.STORE, row)
                     connection.execute(table.RAISE_FENCE, (entry.key, now))
+            engine.last_mark = connection.mark()
     except (sqlite3.OperationalError, OSError) as error:
         _put_nothing(engine, connection, entry.key, error)
         raise

@@ -53,8 +53,18 @@ class StoreBackend(Packing, Backend):
 
     def store(self, key: str, entry: CacheEntry, ttl: float, tag: str = "") -> None:
         data = self._codec.pack(key, entry, ttl)
+        writes = self._writes
         with self._turns.setting(key, self._lock_timeout):
-            self._writes.run(self.wrapped.store, key, data, ttl, tag)
+            if writes.troubled:
+                writes.enter()
+            try:
+                self.wrapped.store(key, data, ttl, tag)
+            except PASSED:
+                raise
+            except Exception as error:
+                raise writes.failed(error) from error
+            if writes.troubled:
+                writes.recovered()
 
     def delete(self, key: str) -> bool:
         with self._turns.deleting(key, self._lock_timeout):

@@ -54,30 +54,38 @@ class Turns:
             store and a change nobody knows which came last.
         """
         mine = _turn(creates)
-        deadline = time.time() + timeout
-        try:
-            while (holder := self._taken.setdefault(key, mine)) is not mine:
-                if holder.is_ours() or not holder.wait(deadline):
-                    holder.passed = True
-                    return None
-        except BaseException:  # a signal
-            self.end(key, mine)
-            raise
-        return mine
+        return mine if self.await_turn(key, mine, timeout) else None
 
     async def take_async(
         self, key: Hashable, timeout: float, *, creates: bool = False
     ) -> Turn | None:
         """Take the turn of *key*, in asynchronous code; otherwise as `take`."""
-        mine = _turn(creates)
-        mine.asynchronous = True
-        mine.lead_task()
+        mine = _task_turn(creates)
+        return mine if await self.await_turn_async(key, mine, timeout) else None
+
+    def await_turn(self, key: Hashable, mine: Turn, timeout: float) -> bool:
+        """Wait until *mine* is the turn of *key*; say whether it is."""
+        try:
+            if self._taken.setdefault(key, mine) is mine:
+                return True
+            deadline = time.time() + timeout
+            while (holder := self._taken.setdefault(key, mine)) is not mine:
+                if holder.is_ours() or not holder.wait(deadline):
+                    holder.passed = True
+                    return False
+        except BaseException:  # a signal
+            self.end(key, mine)
+            raise
+        return True
+
+    async def await_turn_async(self, key: Hashable, mine: Turn, timeout: float) -> bool:
+        """Wait until *mine* is the turn of *key*, in asynchronous code."""
         deadline = time.time() + timeout
         while (holder := self._taken.setdefault(key, mine)) is not mine:
             if holder.is_ours_async() or not await holder.wait_async(deadline):
                 holder.passed = True
-                return None
-        return mine
+                return False
+        return True
 
     def end(self, key: Hashable, turn: Turn) -> None:
         """Let the next one have its turn."""
@@ -113,10 +121,11 @@ class Turns:
 class Change:
     """Guards a set or a delete; no older result of the function is stored from then on.
 
-    A set also flies, so that nobody computes what it is about to store.
+    A set also flies, so that nobody computes what it is about to store. Its flight is not its turn:
+    who overtakes it need not wait for the flight any more, but for the turn.
     """
 
-    __slots__ = ("_flight", "_flights", "_key", "_nested", "_sets", "_timeout", "_turn", "_turns")
+    __slots__ = ("_flight", "_flights", "_key", "_timeout", "_turn", "_turns")
 
     def __init__(
         self, turns: Turns, flights: Flights, key: Hashable, timeout: float, *, sets: bool
@@ -125,66 +134,62 @@ class Change:
         self._flights = flights
         self._key = key
         self._timeout = timeout
-        self._sets = sets
-        self._flight = Flight()
+        self._flight: Flight | None = Flight() if sets else None
         self._turn: Turn | None = None
-        self._nested = False
 
     def __enter__(self) -> None:
         holder = self._turns.holder(self._key)
-        # The same change, guarded further out.
-        self._nested = holder is not None and not holder.creates and holder.is_ours()
-        if self._nested:
-            return
+        if holder is not None and not holder.creates and holder.is_ours():
+            return  # the same change, guarded further out
         try:
-            self._fence()
-            self._turn = self._turns.take(self._key, self._timeout)
+            turn = self._turn = _turn(creates=False)
+            self._fence(turn)
+            self._turns.await_turn(self._key, turn, self._timeout)
         except BaseException:
             self._leave()
             raise
 
     def __exit__(self, *error: object) -> None:
-        if not self._nested:
-            self._leave()
+        self._leave()
 
     async def __aenter__(self) -> None:
         holder = self._turns.holder(self._key)
-        self._nested = holder is not None and not holder.creates and holder.is_ours_async()
-        if self._nested:
+        if holder is not None and not holder.creates and holder.is_ours_async():
             return
-        self._flight.asynchronous = True
         try:
-            self._fence()
-            self._turn = await self._turns.take_async(self._key, self._timeout)
+            turn = self._turn = _task_turn(creates=False)
+            self._fence(turn)
+            await self._turns.await_turn_async(self._key, turn, self._timeout)
         except BaseException:
             self._leave()
             raise
 
     async def __aexit__(self, *error: object) -> None:
-        if not self._nested:
-            self._leave()
+        self._leave()
 
-    def _fence(self) -> None:
-        if self._sets:
-            self._flight.owner = get_ident()
-            self._flights.overtake(self._key, self._flight)
-        else:
+    def _fence(self, turn: Turn) -> None:
+        flight = self._flight
+        if flight is None:
             self._flights.fence(self._key)
+        else:
+            flight.owner, flight.asynchronous = turn.owner, turn.asynchronous
+            self._flights.overtake(self._key, flight)
 
     def _leave(self) -> None:
+        turn = self._turn
+        if turn is None:
+            return
         # Still in our turn: a leader that took off meanwhile is waiting for it.
-        if self._sets:
-            self._flights.land(self._key, self._flight)
-        else:
+        if self._flight is None:
             self._flights.fence(self._key)
-        if self._turn is not None:
-            self._turns.end(self._key, self._turn)
-            self._turn = None
+        else:
+            self._flights.land(self._key, self._flight)
+        self._turns.end(self._key, turn)
+        self._turn = None
 
     def __del__(self) -> None:
         """Leave after all, if a signal interrupted that."""
-        made = hasattr(self, "_nested")
-        if made and (self._turn or self._flights.under_way.get(self._key) is self._flight):
+        if getattr(self, "_turn", None) is not None:
             self._leave()
 
 
@@ -223,4 +228,11 @@ def _turn(creates: bool) -> Turn:
     turn = Turn()
     turn.owner = get_ident()
     turn.creates = creates
+    return turn
+
+
+def _task_turn(creates: bool) -> Turn:
+    turn = _turn(creates)
+    turn.asynchronous = True
+    turn.lead_task()
     return turn

@@ -105,7 +105,14 @@ class Codec:
             payload = self._dumps(entry.value)
             made = entry.created_at
             times = _TIMES.pack(made, made + ttl)
-            check = self._check(_bytes(key), times, payload)
+            try:
+                name = key.encode()
+            except UnicodeEncodeError:
+                name = _bytes(key)
+            if self._signer is None:
+                check = crc32(payload, crc32(times, crc32(name, self._crc))).to_bytes(4, "big")
+            else:
+                check = _sign(self._signer, name, times, payload)
             return b"".join((self._head, check, times, payload))
         except Exception as error:
             kind = type(entry.value).__name__
@@ -156,12 +163,6 @@ class Codec:
         if not whole:
             raise SerializationError("its checksum or signature does not match")
         return made, deadline
-
-    def _check(self, key: bytes, times: bytes, payload: bytes) -> bytes:
-        if self._signer is None:
-            check = crc32(payload, crc32(times, crc32(key, self._crc)))
-            return check.to_bytes(4, "big")
-        return _sign(self._signer, key, times, payload)
 
     def _refusal(self, key: str, data: bytes) -> SerializationError:
         """Return why *data*, which does not begin as our entries do, is not used."""
