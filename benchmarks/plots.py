@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 LABELS, BARS, VALUES, ROW, HEAD = 150, 240, 110, 20, 34
 WIDTH = LABELS + BARS + VALUES  # not more, so that a telephone need not make letters too small
-LETTER = 6.7  # what one takes, on average
+LETTER = 7.4  # what one takes, on average
 # What is drawn of races with many columns. Their tables have all of them.
 DRAWN = {
     "anatomy": ("int", "miss"),
