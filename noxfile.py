@@ -59,7 +59,8 @@ def wheel_types(session: nox.Session) -> None:
     """Let pyright judge the wheels as a user's checker sees them, without the sources."""
     wheels = Path(session.create_tmp()).resolve()
     session.run("uv", "build", "--all-packages", "--wheel", f"--out-dir={wheels}", external=True)
-    session.install("pyright", "cachu[all]==1.0.0", f"--find-links={wheels}")
+    built = session.run("uv", "version", "--short", external=True, silent=True).strip()
+    session.install("pyright", f"cachu[all]=={built}", f"--find-links={wheels}")
     with session.chdir(wheels):
         for package in ("cachu", "cachu_file", "cachu_redis"):
             session.run("pyright", "--ignoreexternal", "--verifytypes", package)

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import headlines
 import targets
 from report import Table
 
@@ -23,30 +24,48 @@ def load(output: Path) -> dict[str, dict[str, Any]]:
 
 
 def write(page: Path, output: Path) -> None:
-    """Fill each block of *page*: `<!-- written: figures -->`, or the name of a race.
+    """Fill each block of *page*: `<!-- written: NAME -->`.
 
-    A race is that of the newest Python, unless the block names another: `anatomy-3.10`.
+    NAME is `headlines`, `figures`, or that of a race, which is drawn for the newest Python that has
+    it; its tables, of all Pythons, are folded.
     """
     results = load(output)
-    newest = list(results)[-1]
 
     def filled(match: re.Match[str]) -> str:
-        name, python = match["name"], match["python"] or newest
-        block = match["block"]
-        races = {race["name"]: race for race in results.get(python, {}).get("races", [])}
-        if name == "figures":
+        name, block = match["name"], match["block"]
+        if name == "headlines":
+            block = headlines.table(results)
+        elif name == "figures":
             block = f"{_about(results)}\n\n{targets.table(results)}"
-        elif name in races:
-            plot = f"![{races[name]['title']}](performance/{name}-{python}.svg)"
-            block = f"Python {python}:\n\n```text\n{Table.read(races[name]).text()}\n```\n\n{plot}"
+        elif headlines.newest(results, name):
+            block = _race(name, results)
         return f"{match['start']}\n\n{block.strip()}\n\n{match['end']}"
 
     marked = re.compile(
-        r"(?P<start><!-- written: (?P<name>\w+)(-(?P<python>[\d.]+))? -->)"
-        r"(?P<block>.*?)(?P<end><!-- end -->)",
+        r"(?P<start><!-- written: (?P<name>\w+) -->)(?P<block>.*?)(?P<end><!-- end -->)",
         re.DOTALL,
     )
     page.write_text(marked.sub(filled, page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _race(name: str, results: dict[str, dict[str, Any]]) -> str:
+    races = {
+        python: race
+        for python in reversed(results)
+        for race in results[python]["races"]
+        if race["name"] == name
+    }
+    drawn, *others = races
+    title = races[drawn]["title"]
+    lines = [
+        f"![{title}, Python {drawn}](performance/{name}-{drawn}.svg)",
+        '<details markdown="1">',
+        f"<summary>The figures: Python {', '.join(races)}</summary>",
+    ]
+    for python, race in races.items():
+        plot = f" ([drawn](performance/{name}-{python}.svg))" if python in others else ""
+        lines += [f"Python {python}{plot}:", f"```text\n{Table.read(race).text()}\n```"]
+    return "\n\n".join([*lines, "</details>"])
 
 
 def _about(results: dict[str, dict[str, Any]]) -> str:

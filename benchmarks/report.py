@@ -150,12 +150,17 @@ def write(output: Path, found: dict[str, Any], tables: list[Table]) -> None:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     kept = _kept(output / f"results-{python}.json", found, {table.name for table in tables})
     every = [*kept, *tables]
-    (output / f"results-{python}.txt").write_text(text(found, every), encoding="utf-8")
     written = json.dumps({**found, "races": [table.written() for table in every]}, indent=1)
     (output / f"results-{python}.json").write_text(written + "\n", encoding="utf-8")
+    show(output, python, found, every)
+
+
+def show(output: Path, python: str, found: dict[str, Any], tables: list[Table]) -> None:
+    """Write the text and the plots of one Python version."""
+    (output / f"results-{python}.txt").write_text(text(found, tables), encoding="utf-8")
     for table in tables:
-        picture = plots.lines(table) if table.lines else plots.bars(table)
-        (output / f"{table.name}-{python}.svg").write_text(picture, encoding="utf-8")
+        path = output / f"{table.name}-{python}.svg"
+        path.write_text(plots.picture(table), encoding="utf-8")
 
 
 def _kept(path: Path, found: dict[str, Any], run: set[str]) -> list[Table]:

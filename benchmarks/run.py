@@ -31,6 +31,9 @@ def options() -> argparse.Namespace:
         type=Path,
         help="where to write text, JSON and plots; by default, after a complete run, docs/",
     )
+    parser.add_argument(
+        "--redraw", action="store_true", help="measure nothing: show again what was measured"
+    )
     parser.add_argument("--no-releases", action="store_true", help="without earlier releases")
     return parser.parse_args()
 
@@ -48,6 +51,20 @@ def results(
             yield from old_cachu.results(version, joined, pace)
 
 
+def redraw(output: Path) -> None:
+    """Write the text, the plots and the page from the results that are there."""
+    for python, found in page.load(output).items():
+        report.show(output, python, found, [Table.read(race) for race in found["races"]])
+    write_page(output)
+
+
+def write_page(output: Path) -> None:
+    """Fill the page beside a folder of results, if it has one."""
+    shown = output.parent / f"{output.name}.md"
+    if shown.exists():
+        page.write(shown, output)
+
+
 def main() -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -56,6 +73,9 @@ def main() -> None:
     races = every()
     if chosen.list:
         print(*(f"{race.name:<14}{race.title}" for race in races), sep="\n")
+        return
+    if chosen.redraw:
+        redraw(chosen.output or DOCS)
         return
     if chosen.only:
         unknown = set(chosen.only) - {race.name for race in races}
@@ -81,9 +101,7 @@ def main() -> None:
     if output is None:
         return
     report.write(output, found, list(tables.values()))
-    shown = output.parent / f"{output.name}.md"
-    if shown.exists():
-        page.write(shown, output)
+    write_page(output)
     print(targets.table(page.load(output)))
     console.print(f"Written to {output}")
 

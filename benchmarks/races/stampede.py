@@ -83,8 +83,8 @@ def _run(peers: Sequence[Peer], pace: Pace) -> Results:
 def races() -> list[Race]:
     columns = [
         Column("threads_ms", f"{THREADS} threads", "ms"),
-        Column("threads_runs", "runs", "runs"),
+        Column("threads_runs", f"runs, {THREADS} threads", "runs"),
         Column("tasks_ms", f"{TASKS} tasks", "ms"),
-        Column("tasks_runs", "runs", "runs"),
+        Column("tasks_runs", f"runs, {TASKS} tasks", "runs"),
     ]
     return [Race("stampede", "Stampede on a cold key, 50 ms of work", columns, _run, reference="")]

@@ -8,6 +8,7 @@ import inspect
 import linecache
 import threading
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -65,6 +66,11 @@ class Colour:
     def __init__(self, name: str) -> None:
         self.name = name
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    @staticmethod
+    def is_ours(file: str) -> bool:
+        """Whether a line of a traceback is cachu's; a clone may have that name, too."""
+        return file.startswith("<cachu ") or Path(cachu.__file__).parent in Path(file).parents
 
     def run(self, result: Any) -> Any:
         """Return *result*, once it was awaited if it has to be."""

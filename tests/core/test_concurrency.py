@@ -778,5 +778,5 @@ def test_c4_nothing_is_left_running(colour: Colour) -> None:
     f(1)
     cachu.clear_backends()
     asyncio.run(cachu.clear_async_backends())
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
     assert f(1) == {"x": 1}

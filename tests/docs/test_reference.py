@@ -58,12 +58,12 @@ def test_the_defaults_of_the_core_are_those_of_the_code():
 
 def test_every_error_is_documented():
     text = page("errors")
-    headings = re.findall(r"^## (\w+)$", text, re.MULTILINE)
-    assert sorted(headings) == sorted(errors.__all__)
+    described = re.findall(r"^::: cachu\.errors\.(\w+)$", text, re.MULTILINE)
+    assert sorted(described) == sorted(errors.__all__)
     tree = inspect.cleandoc(errors.__doc__).split("\n\n")[1]
     assert tree in text
     for name in errors.__all__:
-        section = text.split(f"\n## {name}\n")[1].split("\n## ")[0]
+        section = text.split(f"\n::: cachu.errors.{name}\n")[1].split("\n::: ")[0]
         assert "**When:**" in section
         assert "**What to do:**" in section
 

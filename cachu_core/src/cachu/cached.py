@@ -33,9 +33,9 @@ class _Wrapper(Protocol[F_co]):
 
 
 class Cached(Protocol[P, R_co]):  # type: ignore[misc]
-    """A cached function with the parameters *P* that returns *R_co*.
+    """A cached function, with parameters *P* and result *R_co*.
 
-    For a coroutine function that is a coroutine, and so is what every twin but `key` returns.
+    What it makes of a coroutine function is awaited, and so are all methods of that but `key`.
     """
 
     __name__: str
@@ -126,11 +126,14 @@ class Cached(Protocol[P, R_co]):  # type: ignore[misc]
 
 
 class CachedMethod(Protocol[P, R_co]):
-    """A cached method, bound to an instance; its twins are reached through the class.
+    """A cached method, bound to an instance: what `repository.find` is.
 
-    *P* are the function's own parameters, with the instance: taken off here, where they are used,
-    a method keeps its type variables.
+    It can be called. The methods of `Cached` are reached through the class, with the instance as
+    the first argument: `Repository.find.invalidate(repository, 7)`.
     """
+
+    # *P* has the instance, too. Taken off only where it is used, it leaves a method its type
+    # variables.
 
     @property
     def __self__(self) -> object:

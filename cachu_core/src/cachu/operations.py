@@ -87,6 +87,8 @@ def cache_clear(
 
     Raises:
         ConfigurationError: If an argument is wrong or the backend is unknown.
+        BackendError: If a backend failed, so that what it has may still be served; all others are
+            cleared.
     """
     return clearing.clear(clearing.Scope(tag, backend, ttl, package))
 
