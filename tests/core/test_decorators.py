@@ -394,6 +394,19 @@ def test_v6_a_generator_as_result_is_refused(colour: Colour, ttl: int) -> None:
     assert f.counts[2] == 0
 
 
+@pytest.mark.parametrize(
+    "body",
+    ["iter([x])", "iter({x: x}.items())", "iter({x})", "map(str, [x])", "zip([x])", "reversed([])"],
+)
+def test_v6_an_iterator_as_result_is_refused(colour: Colour, body: str) -> None:
+    """V6: only its first user could consume it, as with a generator."""
+    f = colour.define("x", body=f"return {body}")
+    for _ in range(2):
+        with pytest.raises(cachu.UncacheableResultError, match=r"function.*iterator.*list"):
+            f(3)
+    assert f.counts[2] == 0
+
+
 def test_v6_a_coroutine_as_result_is_refused() -> None:
     f = cachu.cache(lambda: coroutine_function(1))
     with pytest.raises(cachu.UncacheableResultError, match=r"coroutine.*async_cache"):

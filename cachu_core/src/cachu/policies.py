@@ -9,15 +9,22 @@ from cachu.errors import UncacheableResultError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from cachu.entries import CacheEntry
 
+_ITERABLES: tuple[Iterable[Any], ...] = (
+    *((), [], "", b"", bytearray(), range(0), {}, {}.values(), {}.items(), set()),
+    *(reversed([]), reversed({})),
+)
 _USED_UP: dict[type, str] = {
     GeneratorType: "a generator",
     AsyncGeneratorType: "an async generator",
     CoroutineType: "a coroutine",
+    # Classes of others may have a reason to be iterators, but those of the language never last.
+    **dict.fromkeys((map, filter, zip, enumerate, reversed), "an iterator"),
+    **{type(iter(each)): "an iterator" for each in _ITERABLES},
 }
 # What is never changed need not be copied.
 _ATOMS = frozenset((int, str, bool, float, bytes, complex, type(None)))
