@@ -71,36 +71,6 @@ def test_a_directory_is_made_at_first_use(shelf):
     assert shelf.database.exists()
 
 
-_LOOKS = """
-import sqlite3
-other = sqlite3.connect(sys.argv[3], isolation_level=None)
-other.execute("BEGIN")
-other.execute("SELECT * FROM sqlite_master").fetchall()
-say("looking")
-sys.stdin.readline()
-time.sleep(0.2)
-other.close()
-"""
-
-
-def test_c3_a_database_in_the_making_that_somebody_looks_at(shelf):
-    """C3: SQLite says at once that it is locked then; that is waited for."""
-    store = shelf.plain()
-    store.store("f:1", b"x", 60)
-    database = shelf.database
-    store.close()
-    for file in shelf.files(f"{database.name}*"):
-        file.unlink()
-    database.touch(0o600)
-    looking = shelf.process(_LOOKS, database)
-    assert looking.stdout.readline() == "looking\n"
-    looking.stdin.write("go\n")
-    looking.stdin.flush()
-    store.store("f:1", b"y", 60)
-    assert store.load("f:1") == b"y"
-    assert looking.communicate(timeout=20) == ("", "")
-
-
 def test_a_home_directory_may_be_written_as_a_tilde(shelf, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))

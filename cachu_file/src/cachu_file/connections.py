@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from cachu_file import table
 from cachu_file.errors import AbsentError, OtherSchemaError
-from cachu_file.patience import Patience
 from cachu_file.wal_index import index_of, kept_open
 
 if TYPE_CHECKING:
@@ -182,36 +181,20 @@ def connect(
         sqlite3.Error: If it cannot be opened, or is damaged.
         OSError: If it cannot be made.
     """
-    patience = Patience(PATIENCE)
     with kept_open(os.path.join(directory.path, name)):
-        while True:
+        state = directory.check(name)
+        if state is not None:
             try:
-                return _found_or_made(directory, name, creates, setup, factory)
+                return _opened(directory, name, state, factory, setup)
             except sqlite3.OperationalError as error:
-                # While it is made, SQLite does not wait for those who look at it, nor they for it.
-                if "locked" not in str(error) or not patience.sleep():
+                # While it is made, SQLite does not always wait; then it is done in turn, below.
+                if "locked" not in str(error):
                     raise
-
-
-def _found_or_made(
-    directory: PrivateDirectory,
-    name: str,
-    creates: bool,
-    setup: Callable[[], AbstractContextManager[None]],
-    factory: type[sqlite3.Connection],
-) -> Connection:
-    state = directory.check(name)
-    if state is not None:
-        try:
-            return _opened(directory, name, state, factory, setup)
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
-                raise
-    elif not creates:
-        raise AbsentError
-    with setup():
-        state = directory.check(name) or _made(directory, name)
-        return _opened(directory, name, state, factory)
+        elif not creates:
+            raise AbsentError
+        with setup():
+            state = directory.check(name) or _made(directory, name)
+            return _opened(directory, name, state, factory)
 
 
 def _opened(
