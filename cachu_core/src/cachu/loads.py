@@ -19,7 +19,11 @@ _LOOK = 0.0005
 
 
 class Loads:
-    """The threads that import something now; a context manager for them, which may be nested."""
+    """The threads that import something now; a context manager for them, which may be nested.
+
+    Plugins use it for what must not be copied into a forked child half done, such as opening a
+    database: their own handlers are not yet there for a fork that waits for their import.
+    """
 
     __slots__ = ("_gate", "_under_way")
 

@@ -19,6 +19,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet, WeakValueDictionary
 
+from cachu.loads import loads
 from cachu_file import damage
 from cachu_file.connections import COMPANIONS, Connection, connect, undo
 from cachu_file.directory import PrivateDirectory, own_name, user
@@ -177,7 +178,15 @@ class Engine:
     def connect(
         self, creates: bool, factory: type[sqlite3.Connection] = sqlite3.Connection
     ) -> Connection:
-        """Open a connection, and heal the database if it is damaged."""
+        """Open a connection, and heal the database if it is damaged.
+
+        Not while the process forks, be it a fork that began before this module was loaded, and so
+        does not wait for connections: SQLite's state must not be copied in the middle of it.
+        """
+        with loads:
+            return self._connected(creates, factory)
+
+    def _connected(self, creates: bool, factory: type[sqlite3.Connection]) -> Connection:
         for last in (False, True):
             directory = self._opened(creates)
             try:
@@ -222,6 +231,12 @@ class Engine:
                     found = self._values = directory.child(self._values_name)
         return found
 
+    def limit_size(self, limit: int | None) -> None:
+        """Set how many bytes the database may take; the next write sees to it."""
+        if limit != self.size_limit:
+            self.size_limit = limit
+            self.bytes_left = 0
+
     def lose_values(self) -> None:
         """Let go of the directory of large values, which was removed."""
         with self._files:
@@ -244,6 +259,7 @@ class Engine:
             StaleConnectionError: If it was.
         """
         self._follow_user()
+        now = time.monotonic()  # of before the look: it is true of that moment, not of a later one
         try:
             database = os.stat(self.path, follow_symlinks=False)
             there = (database.st_dev, database.st_ino) == connection.inode
@@ -260,7 +276,7 @@ class Engine:
         if not there:
             self._forget_files(connection.generation)
             raise StaleConnectionError
-        now = connection.seen_at = time.monotonic()
+        connection.seen_at = now
         if not briefly:
             connection.check_at = self.near.until = now + CHECK
 

@@ -58,7 +58,7 @@ class RegionStore:
         root = os.path.abspath(os.path.expanduser(os.fspath(settings.file_dir)))
         self.engine: Engine = Engine.of(root, file_name(region.namespace.partition(":")[0]))
         if settings.package == region.package:  # else it is to be cleared by another package
-            self.engine.size_limit = settings.file_size_limit
+            self.engine.limit_size(settings.file_size_limit)
             self.engine.near.limit = settings.file_near_cache
         self.near: NearRegion = self.engine.near.region()
         self.region: table.RegionKeys = table.region_keys(
@@ -159,9 +159,7 @@ class FileStore(RegionStore, Store):
                 if writes.store_at_once(self.engine, connection, self.region, entry):
                     return
             finally:
-                self._idle.append(connection)
-                if connection.generation != self._pool.generation:
-                    self._pool.drain()  # it was renewed meanwhile
+                self._pool.give_back(connection)
         self.engine.run(writes.store, True, self.region, entry)
 
     def delete(self, key: str) -> bool:

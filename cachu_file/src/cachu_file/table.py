@@ -11,7 +11,8 @@ What is very long is spelled by a digest, marked by 0xfe. Tags are spelled alike
 
 An entry expires at `expires`, and `due` is when to look whether it has. The two are the same at
 first, but only the second is in an index, and it stays as it is when the entry is replaced by one
-that lives longer: without that index such a write is a third faster.
+that lives longer: without that index such a write is a third faster. `computed` is 1 for what a
+function returned, and nothing for what was set by key.
 
 `fence` remembers what was cleared, or was deleted or set while somebody computed it: a result that
 was begun before is not stored. A row without a name stands for all that was forgotten.
@@ -29,7 +30,7 @@ CREATE: Final = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE entry (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, tag BLOB, expires REAL NOT NULL,
-    due REAL NOT NULL, value NOT NULL
+    due REAL NOT NULL, computed INTEGER, value NOT NULL
 );
 CREATE INDEX entry_due ON entry (due);
 CREATE INDEX entry_tag ON entry (tag) WHERE tag IS NOT NULL;
@@ -60,19 +61,22 @@ COMMIT;
 IDENTITY: Final = "SELECT identity FROM store"
 
 FIND: Final = "SELECT value FROM entry WHERE key = ?"
-_ENTRY: Final = "INSERT INTO entry (key, tag, expires, due, value)"
+_ENTRY: Final = "INSERT INTO entry (key, tag, expires, due, value, computed)"
 # What leaves all indexes as they are; it does nothing if the tag changes, or the new entry would
 # expire before the old one is due.
 _KEEP: Final = (
-    " ON CONFLICT (key) DO UPDATE SET expires = excluded.expires, value = excluded.value"
+    " ON CONFLICT (key) DO UPDATE SET"
+    " expires = excluded.expires, computed = excluded.computed, value = excluded.value"
     " WHERE excluded.expires >= due AND tag IS excluded.tag"
 )
 _REPLACE: Final = (
     " ON CONFLICT (key) DO UPDATE SET"
-    " tag = excluded.tag, expires = excluded.expires, due = excluded.due, value = excluded.value"
+    " tag = excluded.tag, expires = excluded.expires, due = excluded.due,"
+    " computed = excluded.computed, value = excluded.value"
 )
 # The first that changes a row is the one.
-STORE: Final = tuple(f"{_ENTRY} VALUES (?, ?, ?, ?, ?){how}" for how in (_KEEP, _REPLACE))
+_STORE: Final = f"{_ENTRY} VALUES (?, ?, ?, ?, ?, NULL)"
+STORE: Final = _STORE + _KEEP, _STORE + _REPLACE
 # What was raised last of what concerns a key: itself, its region, its tag, or all there is.
 _FENCE: Final = (
     "max(coalesce((SELECT max(seq) FROM fence WHERE what = ?), 0),"
@@ -81,9 +85,9 @@ _FENCE: Final = (
     " coalesce((SELECT max(seq) FROM fence WHERE what IS NULL), 0))"
 )
 BEGIN: Final = f"SELECT {_FENCE}, (SELECT value FROM entry WHERE key = ? AND expires > ?)"  # noqa: S608
-COMMIT: Final = tuple(
-    f"{_ENTRY} SELECT ?, ?, ?, ?, ? WHERE {_FENCE} <= ?{how}" for how in (_KEEP, _REPLACE)
-)
+_COMMIT: Final = f"{_ENTRY} SELECT ?, ?, ?, ?, ?, 1 WHERE {_FENCE} <= ?"
+COMMIT: Final = _COMMIT + _KEEP, _COMMIT + _REPLACE
+COMPUTED: Final = "SELECT computed FROM entry WHERE key = ?"
 DELETE_FRESH: Final = "DELETE FROM entry WHERE key = ? AND expires > ?"
 DELETE: Final = "DELETE FROM entry WHERE key = ?"
 RAISE_FENCE: Final = "INSERT OR REPLACE INTO fence (what, made) VALUES (?, ?)"

@@ -9,8 +9,10 @@ decides. So a writer that was stopped in the middle delays the others by no more
 from __future__ import annotations
 
 from _thread import RLock
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from cachu_file.connections import PATIENCE
 from cachu_file.keylocks import WRITING
 from cachu_file.patience import Patience
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 # Seconds. With half a second of SQLite after that it is 2.3 behind a writer that was stopped.
 _PATIENCE: Final = 1.8
 _AFTER_ALL: Final = 0.5
+# A wait that is not worth telling SQLite of.
+_SHORT: Final = 0.1
 # Not too often: it costs less if one process writes several times in a row, for each has to read
 # again what another has written.
 _FIRST: Final = 0.001
@@ -70,28 +74,36 @@ class Turn:
 
     def __enter__(self) -> bool:
         """Wait for the turn; say whether it came in time."""
-        turns, connection = self._turns, self._connection
+        turns = self._turns
         try:
-            limit = _PATIENCE if connection is None else min(_PATIENCE, connection.patience)
-            mutex = turns.mutex
-            self._mine = mutex.acquire(blocking=False) or mutex.acquire(timeout=limit)
+            self._mine = turns.mutex.acquire(blocking=False)
             ranges = turns.ranges()
-            if self._mine and (ranges.take(turns.byte) or self._waited(ranges, limit)):
+            if self._mine and ranges.take(turns.byte):
                 self._ranges = ranges
-            elif connection is not None:
-                self._hasty = True
-                connection.wait_for(min(_AFTER_ALL, connection.patience))
+            else:
+                self._wait(ranges)
         except BaseException:
             self.__exit__()
             raise
         return self._ranges is not None
 
-    def _waited(self, ranges: Ranges, limit: float) -> bool:
-        patience = Patience(limit, _FIRST, _LONGEST)
-        while patience.sleep():
-            if ranges.take(self._turns.byte):
-                return True
-        return False
+    def _wait(self, ranges: Ranges) -> None:
+        """Wait for the turn, and leave the less to wait for SQLite."""
+        turns, connection = self._turns, self._connection
+        limit = _PATIENCE if connection is None else min(_PATIENCE, connection.patience)
+        began = monotonic()
+        self._mine = self._mine or turns.mutex.acquire(timeout=limit)
+        if self._mine:
+            patience = Patience(limit - (monotonic() - began), _FIRST, _LONGEST)
+            while not ranges.take(turns.byte):
+                if not patience.sleep():
+                    break
+            else:
+                self._ranges = ranges
+        waited = monotonic() - began
+        if connection is not None and (self._ranges is None or waited > _SHORT):
+            self._hasty = True
+            connection.wait_for(min(connection.patience, max(_AFTER_ALL, PATIENCE - waited)))
 
     def __exit__(self, *error: object) -> None:
         try:

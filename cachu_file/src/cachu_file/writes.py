@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cachu_file import damage, quiet, table, upkeep, values
-from cachu_file.connections import Transaction, undo
+from cachu_file import damage, sets, table, upkeep, values
+from cachu_file.connections import undo
 from cachu_file.listing import is_unlisted, note
 from cachu_file.removals import delete
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from cachu_file.connections import Connection
     from cachu_file.engine import Engine
     from cachu_file.leases import Claim
@@ -35,10 +33,15 @@ class Entry(NamedTuple):
     ttl: float
     data: bytes
 
+    def row(self, value: bytes | str) -> tuple[Any, ...]:
+        """Return what a statement takes: *value* is the data, or the name of its file."""
+        expires = time.time() + self.ttl
+        return self.key, self.tag, expires, expires, value
+
 
 def store(engine: Engine, connection: Connection, region: RegionKeys, entry: Entry) -> None:
     """Keep an entry, and fence off who computes it."""
-    if not quiet.is_there(connection):
+    if not sets.is_there(connection):
         engine.check(connection, briefly=True)
     if len(entry.data) > values.LARGE:
         _put_large(engine, connection, region, entry)
@@ -56,20 +59,20 @@ def store_at_once(engine: Engine, connection: Connection, region: RegionKeys, en
     if (
         len(entry.data) > values.LARGE
         or connection.generation != engine.pool.generation
-        or not quiet.is_there(connection)
+        or not sets.is_there(connection)
         or is_unlisted(engine, connection, region)
     ):
         return False
-    expires = time.time() + entry.ttl
     try:
-        kept = quiet.put(engine, connection, (entry.key, entry.tag, expires, expires, entry.data))
-    except (sqlite3.Error, OSError) as error:
+        kept = sets.put_at_once(engine, connection, entry.row(entry.data))
+        if kept:
+            upkeep.after_write(engine, connection, len(entry.data))
+    except BaseException as error:
         undo(connection)
-        if "locked" in str(error):
-            raise  # it was waited for
+        # A lock was waited for.
+        if not isinstance(error, (sqlite3.Error, OSError)) or "locked" in str(error):
+            raise
         return False
-    if kept:
-        upkeep.after_write(engine, connection, len(entry.data))
     return kept
 
 
@@ -97,37 +100,19 @@ def _put(
     claim: Claim | None = None,
 ) -> bool:
     """Write a row; with a claim only if it was not overtaken, else fencing off who has one."""
-    now = time.time()
-    expires = now + entry.ttl
-    row = (entry.key, entry.tag, expires, expires, value)
+    row = entry.row(value)
     try:
-        unlisted = is_unlisted(engine, connection, region)
-        if not unlisted and claim is None and quiet.put(engine, connection, row):
+        if claim is None:
+            sets.put(engine, connection, region, row)
             return True
-        with engine.turns.take(connection) as in_turn:
-            if unlisted:
+        with engine.turns.take(connection):
+            if is_unlisted(engine, connection, region):
                 note(engine, connection, region)
-            if claim is not None:
-                fences = (entry.key, region.id, entry.tag, claim.since)
-                return _write(connection, table.COMMIT, row + fences)
-            # Out of turn, somebody may store what was computed before we ask who computes.
-            computed = not in_turn and engine.keys.computed(entry.key)
-            _write(connection, table.STORE, row)
-            if computed or engine.keys.computed(entry.key):
-                # Again, for whoever computes it may have stored that meanwhile.
-                with Transaction(connection):
-                    _write(connection, table.STORE, row)
-                    connection.execute(table.RAISE_FENCE, (entry.key, now))
-            engine.last_mark = connection.mark()
+            fences = (entry.key, region.id, entry.tag, claim.since)
+            return sets.write(connection, table.COMMIT, row + fences)
     except (sqlite3.OperationalError, OSError) as error:
         _put_nothing(engine, connection, entry.key, error)
         raise
-    return True
-
-
-def _write(connection: Connection, statements: tuple[str, ...], row: tuple[Any, ...]) -> bool:
-    """Write a row by the first statement that does; say whether one did."""
-    return any(connection.execute(statement, row).rowcount > 0 for statement in statements)
 
 
 def _put_large(

@@ -54,7 +54,11 @@ class Turns:
             store and a change nobody knows which came last.
         """
         mine = _turn(creates)
-        return mine if self.await_turn(key, mine, timeout) else None
+        try:
+            return mine if self.await_turn(key, mine, timeout) else None
+        except BaseException:  # a signal
+            self.end(key, mine)
+            raise
 
     async def take_async(
         self, key: Hashable, timeout: float, *, creates: bool = False
@@ -65,17 +69,11 @@ class Turns:
 
     def await_turn(self, key: Hashable, mine: Turn, timeout: float) -> bool:
         """Wait until *mine* is the turn of *key*; say whether it is."""
-        try:
-            if self._taken.setdefault(key, mine) is mine:
-                return True
-            deadline = time.time() + timeout
-            while (holder := self._taken.setdefault(key, mine)) is not mine:
-                if holder.is_ours() or not holder.wait(deadline):
-                    holder.passed = True
-                    return False
-        except BaseException:  # a signal
-            self.end(key, mine)
-            raise
+        deadline = time.time() + timeout
+        while (holder := self._taken.setdefault(key, mine)) is not mine:
+            if holder.is_ours() or not holder.wait(deadline):
+                holder.passed = True
+                return False
         return True
 
     async def await_turn_async(self, key: Hashable, mine: Turn, timeout: float) -> bool:
