@@ -6,6 +6,8 @@ from servers import stations
 from servers.monitors import Monitor
 from servers.processes import wait_for
 
+import cachu
+
 NEAR = {"redis_near_cache": 1000}
 
 
@@ -79,6 +81,39 @@ def test_ones_own_changes_are_seen_at_once(near, station):
     assert f(1) == [1, 4]
     near.clear()
     assert f(1) == [1, 5]
+
+
+def test_both_colours_of_one_store_forget_together(both, station):
+    """S4: each may have an entry near, and a change concerns both, whoever makes it."""
+    package = both.plain.package
+    cachu.configure(package=package, **NEAR)
+    f = both.plain.cached(name="f")
+    g = both.asynchronous.cached(name="f")
+
+    def same(value):
+        wait_for(lambda: f(1) == g(1) == value, f"{value} in both colours")
+        settle(f, station)
+        settle(g, station)
+
+    f.set("first", 1)
+    same("first")
+    f.set("plain", 1)
+    assert [f(1), g(1)] == ["plain", "plain"]
+    same("plain")
+    g.set("asynchronous", 1)
+    assert [f(1), g(1)] == ["asynchronous", "asynchronous"]
+    same("asynchronous")
+    source = """
+        @cachu.cache(package=package, name="f")
+        def f(x):
+            return "never run"
+        f.set("foreign", 1)
+        say("done")
+    """
+    with Child(package, stations.patiently(station), source) as child:
+        assert child.hear() == ["done"]
+        child.end()
+    same("foreign")
 
 
 def listeners(node):

@@ -55,11 +55,13 @@ class NearTable:
 
     def after_fork(self) -> None:
         """Forget, in a child process, the threads of its parent and what they kept."""
-        for entries, _ in list(getattr(self, "_index", {}).values()):
-            entries.clear()
+        for places in list(getattr(self, "_index", {}).values()):
+            for region in list(places):
+                region.entries.clear()
         self.until: float = -inf
         self._lock = threading.RLock()
-        self._index: dict[str, tuple[Entries, str]] = {}
+        # Where each entry is near: both colours of a region may have it, each for itself.
+        self._index: dict[str, dict[NearRegion, str]] = {}
         self._tokens: dict[str, Token] = {}
         self._recent: dict[str, int] = {}
         self._now = self._floor = 0
@@ -76,12 +78,12 @@ class NearTable:
         return self._now if monotonic() < self.until else None
 
     def keep(
-        self, entries: Entries, key: str, names: Sequence[str], data: bytes, ticket: int | None
+        self, region: NearRegion, key: str, names: Sequence[str], data: bytes, ticket: int | None
     ) -> None:
         """Keep an answer near, unless something changed since it was asked for.
 
         Args:
-            entries: Those of the region.
+            region: Where to keep it.
             key: The key there.
             names: The keys on the server: entry, region, and tag if there is one.
             data: The data.
@@ -93,12 +95,12 @@ class NearTable:
             changed = any(self._recent.get(name, 0) > ticket for name in names)
             if changed or ticket < self._floor or monotonic() >= self.until:
                 return
-            while len(self._index) >= self._size:
+            while len(self._index) >= self._size and names[0] not in self._index:
                 self._drop(next(iter(self._index)))
             tokens = [self._tokens.setdefault(name, [True]) for name in names[1:]]
             # In this order: were this process forked in between, the child must find it.
-            self._index[names[0]] = entries, key
-            entries[key] = Held(data), tokens[0], tokens[1] if len(tokens) > 1 else _ALWAYS
+            self._index.setdefault(names[0], {})[region] = key
+            region.entries[key] = Held(data), tokens[0], tokens[1] if len(tokens) > 1 else _ALWAYS
 
     def forget(self, names: Iterable[str]) -> None:
         """Forget what depends on these keys of the server, because they changed."""
@@ -118,8 +120,9 @@ class NearTable:
         """Forget everything."""
         with self._lock:
             self.until = -inf
-            for entries, _ in self._index.values():
-                entries.clear()
+            for places in self._index.values():
+                for region in places:
+                    region.entries.clear()
             for token in self._tokens.values():
                 token[0] = False
             self._index.clear()
@@ -171,9 +174,8 @@ class NearTable:
             listener.join()
 
     def _drop(self, name: str) -> None:
-        found = self._index.pop(name, None)
-        if found is not None:
-            found[0].pop(found[1], None)
+        for region, key in self._index.pop(name, {}).items():
+            region.entries.pop(key, None)
 
 
 class _Watch(threading.Thread):
