@@ -3,6 +3,9 @@
 One connection to each server listens: with `CLIENT TRACKING` in broadcasting mode the server tells
 of every entry and every generation that changes. If it says nothing for too long, or the connection
 is lost, whatever was near is forgotten at once.
+
+Cached functions keep what is near themselves, see `cachu.backends.stores.Watch`. There is one watch
+for all entries of one region and one tag: it ends when either is cleared.
 """
 
 from __future__ import annotations
@@ -13,24 +16,23 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from cachu.backends.stores import Held
+from cachu.backends.stores import Held, Watch
 from cachu_redis.spelling import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     Address = tuple[str, int]
-    Token = list[bool]
-    Entries = dict[str, tuple[Held, Token, Token]]
 
 # Seconds between two signs of life, and after how many without one nothing is believed any more.
 _BEAT: Final = 1.0
 _BELIEVED: Final = 2.4
+# Seconds by which that moves on at least: there may be thousands of messages a second.
+_STEP: Final = 0.1
 # Seconds until a lost server is looked for again: less at first, then more.
 _SHORTEST: Final = 0.05
 # So many changes are remembered, to find out which of them came before an answer.
 _REMEMBERED: Final = 20_000
-_ALWAYS: Final = [True]
 
 
 class NearTable:
@@ -55,32 +57,33 @@ class NearTable:
 
     def after_fork(self) -> None:
         """Forget, in a child process, the threads of its parent and what they kept."""
-        for places in list(getattr(self, "_index", {}).values()):
-            for region in list(places):
-                region.entries.clear()
+        if hasattr(self, "_watches"):
+            self._end_all()
         self.until: float = -inf
         self._lock = threading.RLock()
         # Where each entry is near: both colours of a region may have it, each for itself.
         self._index: dict[str, dict[NearRegion, str]] = {}
-        self._tokens: dict[str, Token] = {}
+        # By the generations that they depend on, and the other way round.
+        self._watches: dict[tuple[str, ...], Watch] = {}
+        self._dependants: dict[str, set[tuple[str, ...]]] = {}
         self._recent: dict[str, int] = {}
         self._now = self._floor = 0
         self._listeners: dict[Address, _Listener] = {}
-        self._watch: _Watch | None = None
+        self._follower: _Follower | None = None
 
     def ticket(self) -> int | None:
         """Return what proves, with an answer that is asked for now, that it is not outdated."""
-        if self._watch is None:
+        if self._follower is None:
             with self._lock:
-                if self._watch is None:
-                    self._watch = _Watch(self)
-                    self._watch.start()
+                if self._follower is None:
+                    self._follower = _Follower(self)
+                    self._follower.start()
         return self._now if monotonic() < self.until else None
 
     def keep(
         self, region: NearRegion, key: str, names: Sequence[str], data: bytes, ticket: int | None
-    ) -> None:
-        """Keep an answer near, unless something changed since it was asked for.
+    ) -> bytes:
+        """Keep an answer near, unless something changed since it was asked for; and return it.
 
         Args:
             region: Where to keep it.
@@ -90,17 +93,16 @@ class NearTable:
             ticket: From before the question.
         """
         if ticket is None:
-            return
+            return data
         with self._lock:
             changed = any(self._recent.get(name, 0) > ticket for name in names)
             if changed or ticket < self._floor or monotonic() >= self.until:
-                return
+                return data
             while len(self._index) >= self._size and names[0] not in self._index:
                 self._drop(next(iter(self._index)))
-            tokens = [self._tokens.setdefault(name, [True]) for name in names[1:]]
             # In this order: were this process forked in between, the child must find it.
             self._index.setdefault(names[0], {})[region] = key
-            region.entries[key] = Held(data), tokens[0], tokens[1] if len(tokens) > 1 else _ALWAYS
+            return region.hold(key, data, self._watch(tuple(names[1:])))
 
     def forget(self, names: Iterable[str]) -> None:
         """Forget what depends on these keys of the server, because they changed."""
@@ -108,9 +110,8 @@ class NearTable:
             for name in names:
                 self._now += 1
                 self._recent[name] = self._now
-                token = self._tokens.pop(name, None)
-                if token is not None:
-                    token[0] = False
+                for generations in self._dependants.pop(name, ()):
+                    self._unwatch(generations)
                 self._drop(name)
             if len(self._recent) > _REMEMBERED:
                 self._recent.clear()
@@ -120,13 +121,10 @@ class NearTable:
         """Forget everything."""
         with self._lock:
             self.until = -inf
-            for places in self._index.values():
-                for region in places:
-                    region.entries.clear()
-            for token in self._tokens.values():
-                token[0] = False
+            self._end_all()
             self._index.clear()
-            self._tokens.clear()
+            self._watches.clear()
+            self._dependants.clear()
             self._recent.clear()
             self._now += 1
             self._floor = self._now
@@ -134,18 +132,21 @@ class NearTable:
     def close(self) -> None:
         """End all threads and forget everything; the next read starts them again."""
         with self._lock:
-            watch, self._watch = self._watch, None
-        if watch is not None:
-            watch.ended.set()
-            watch.join()
+            follower, self._follower = self._follower, None
+        if follower is not None:
+            follower.ended.set()
+            follower.join()
         self.flush()
 
     def heard(self) -> None:
         """Believe what is near for a while, if all servers have given a sign of life."""
         with self._lock:
             listeners = list(self._listeners.values())
-            if listeners:
-                self.until = min(listener.heard for listener in listeners) + _BELIEVED
+            until = min((each.heard for each in listeners), default=-inf) + _BELIEVED
+            if not self.until <= until < self.until + _STEP:
+                self.until = until
+                for watch in self._watches.values():
+                    watch.until = until
 
     def follow(self) -> bool:
         """Listen to the servers that there are now; say whether it is done for all of them."""
@@ -175,10 +176,38 @@ class NearTable:
 
     def _drop(self, name: str) -> None:
         for region, key in self._index.pop(name, {}).items():
-            region.entries.pop(key, None)
+            region.drop(key)
+
+    def _watch(self, generations: tuple[str, ...]) -> Watch:
+        """Return what watches over entries that depend on these generations."""
+        watch = self._watches.get(generations)
+        if watch is None:
+            if len(self._watches) >= self._size:
+                self._unwatch(next(iter(self._watches)))
+            watch = self._watches[generations] = Watch(self.until)
+            for name in generations:
+                self._dependants.setdefault(name, set()).add(generations)
+        return watch
+
+    def _unwatch(self, generations: tuple[str, ...]) -> None:
+        watch = self._watches.pop(generations, None)
+        if watch is not None:
+            watch.until = -inf
+        for name in generations:
+            rest = self._dependants.get(name, set())
+            rest.discard(generations)
+            if not rest:
+                self._dependants.pop(name, None)
+
+    def _end_all(self) -> None:
+        for watch in list(self._watches.values()):
+            watch.until = -inf
+        for places in list(self._index.values()):
+            for region in list(places):
+                region.entries.clear()
 
 
-class _Watch(threading.Thread):
+class _Follower(threading.Thread):
     """Sees to it that there is a listener for every server."""
 
     def __init__(self, table: NearTable) -> None:
@@ -275,11 +304,22 @@ class NearRegion:
 
     def __init__(self, table: NearTable) -> None:
         self.table: NearTable = table
-        self.entries: Entries = {}
+        self.entries: dict[str, tuple[Held, Watch]] = {}
 
     def find(self, key: str) -> bytes | None:
         """Return the data under *key* if it is near."""
         found = self.entries.get(key)
-        if found is None or not found[1][0] or not found[2][0] or monotonic() >= self.table.until:
-            return None
-        return found[0]
+        return None if found is None or monotonic() >= found[1].until else found[0]
+
+    def hold(self, key: str, data: bytes, watch: Watch) -> Held:
+        """Keep *data* under *key*, for as long as *watch* says."""
+        self.drop(key)
+        held = Held.watched(data, watch)
+        self.entries[key] = held, watch
+        return held
+
+    def drop(self, key: str) -> None:
+        """Forget what is under *key*, and have nobody use it who still has it."""
+        found = self.entries.pop(key, None)
+        if found is not None:
+            found[0].end()
