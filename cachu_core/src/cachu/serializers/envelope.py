@@ -119,7 +119,7 @@ class Codec:
                 region, not signed with our secret key, or of a class that is not there any more.
         """
         near = None
-        if type(data) is Held:
+        if type(data) is Held and (data.reader is self or data.is_for(self)):
             near, verified = data.near, data.verified
             if verified is None:
                 verified = data.verified = self._verified(key, data)

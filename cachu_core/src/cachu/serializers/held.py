@@ -62,10 +62,13 @@ class Held(bytes):
     """Bytes that a store keeps at hand, to return them again for as long as they are current.
 
     Attributes:
+        reader: Who verified and decodes them; others, who have another key or serializer, treat
+            them like any bytes.
         verified: The times of the entry in them, once they were verified, which is done once.
         near: What cached functions may keep of them, if they are watched.
     """
 
+    reader: object = None
     verified: Verified | None = None
     near: Near | None = None
 
@@ -75,6 +78,10 @@ class Held(bytes):
         held = cls(data)
         held.near = Near(watch)
         return held
+
+    def is_for(self, reader: object) -> bool:
+        """Tell whether *reader* is the first who asks, or was the first."""
+        return self.reader is reader or vars(self).setdefault("reader", reader) is reader
 
     def end(self) -> None:
         """Have nobody use these bytes any more, whoever still has them: they have changed."""
