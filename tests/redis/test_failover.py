@@ -1,10 +1,13 @@
 """A master dies, or gives slots away: no error, no wrong value, and it is used again afterwards."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from servers import stations
 from servers.clusters import Cluster, slot
 from servers.processes import wait_for
-from servers.sentinels import Sentinels
+from servers.sentinels import NAME, Sentinels
 
 from cachu.testing.suite.colours import wait_until
 
@@ -46,6 +49,22 @@ def test_sentinel_names_another_master(connect, trio, engine):
     wait_until(lambda: f(1)[0] == 1 and new.commands()["mget"] > reads)
     wait_until(lambda: is_hit_again(f, KEYS))
     assert f.info().currsize >= 1
+
+
+def test_a_crowd_asks_the_sentinels_once(connect, kind, engine, start_proxy):
+    """And not once for each connection: that would be what a crowd waits for."""
+    if kind.name == "async":
+        pytest.skip("one connection serves all tasks")
+    trio = stations.station(f"{engine.name}-sentinel")
+    proxy = start_proxy(trio.sentinels[0].address)
+    colour = connect(proxy.url, redis_sentinel=NAME)
+    f = colour.cached()
+    connections, start = trio.master.clients(), time.monotonic()
+    assert all(answer[0] == 1 for answer in colour.together(f, 40))
+    with ThreadPoolExecutor(16) as pool:
+        assert len(list(pool.map(f, range(400)))) == 400
+    assert trio.master.clients() > connections + 2
+    assert proxy.taken <= 2 + time.monotonic() - start
 
 
 def test_a_master_under_sentinels_is_killed(connect, trio):

@@ -98,6 +98,8 @@ def test_what_a_function_keeps_ends_with_any_change(alone, server, change):
     assert kept(f) is not held
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_child_does_not_answer_by_itself(alone, server):
     """Nobody tells it of changes until it listens for itself (C4)."""
     f = alone.cached()
