@@ -7,7 +7,7 @@ from time import monotonic
 
 import pytest
 from children import Child
-from servers import stations
+from servers import finding, stations
 from servers.monitors import Monitor
 from servers.processes import wait_for
 
@@ -34,6 +34,12 @@ def near(kind, station):
     made = kind({"backend": "redis", **stations.patiently(station), **NEAR})
     yield made
     made.close()
+
+
+# What a process makes of its clock, of a fork and of its own changes is the same with every engine.
+one_engine = pytest.mark.parametrize(
+    "engine", [*finding.engines(), None][:1], ids=["one"], indirect=True
+)
 
 
 @pytest.fixture
@@ -111,6 +117,7 @@ def test_what_a_function_keeps_ends_with_any_change(alone, server, change):
     assert kept(f) is not held
 
 
+@one_engine
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_child_does_not_answer_by_itself(alone, server):
@@ -130,6 +137,7 @@ def test_a_forked_child_does_not_answer_by_itself(alone, server):
     assert kept(f) is not None
 
 
+@one_engine
 def test_a_process_that_was_stopped_asks_first(alone, server):
     """It may have missed anything: 2.5 seconds at most, here less, and nothing near counts."""
     source = """
@@ -268,6 +276,7 @@ def test_whatever_was_near_is_forgotten_with_its_listener(near, station):
     assert f.runs == 1
 
 
+@one_engine
 def test_a_hung_server_is_not_believed_for_long(kind, server, caplog):
     """A listener that says nothing is as good as none: 2.5 seconds later all is forgotten."""
     near = kind({"backend": "redis", "redis_url": server.url, "redis_timeout": 0.1, **NEAR})

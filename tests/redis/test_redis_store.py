@@ -112,7 +112,7 @@ def test_what_never_expires_outlives_what_does(cached, server):
     colour, function, keys = cached
     backend = colour.get_backend()
     backend.set("ever", 1, ttl=None, tag="users")
-    backend.set("soon", 1, ttl=1, tag="users")
+    backend.set("soon", 1, ttl=0.3, tag="users")
     function(2)
     for key in keys("g"):
         assert server.send("PTTL", key) == -1
