@@ -10,27 +10,23 @@ for all entries of one region and one tag: it ends when either is cleared.
 
 from __future__ import annotations
 
-import logging
 import threading
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from cachu.backends.stores import Held, Watch
-from cachu_redis.spelling import PREFIX
+from cachu_redis.near_listeners import Follower, Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     Address = tuple[str, int]
 
-# Seconds between two signs of life, and after how many without one nothing is believed any more.
-_BEAT: Final = 1.0
+# Seconds without a sign of life, after which nothing is believed any more.
 _BELIEVED: Final = 2.4
 # Seconds by which that moves on at least: there may be thousands of messages a second.
 _STEP: Final = 0.1
-# Seconds until a lost server is looked for again: less at first, then more.
-_SHORTEST: Final = 0.05
 # So many changes are remembered, to find out which of them came before an answer.
 _REMEMBERED: Final = 20_000
 
@@ -68,15 +64,15 @@ class NearTable:
         self._dependants: dict[str, set[tuple[str, ...]]] = {}
         self._recent: dict[str, int] = {}
         self._now = self._floor = 0
-        self._listeners: dict[Address, _Listener] = {}
-        self._follower: _Follower | None = None
+        self._listeners: dict[Address, Listener] = {}
+        self._follower: Follower | None = None
 
     def ticket(self) -> int | None:
         """Return what proves, with an answer that is asked for now, that it is not outdated."""
         if self._follower is None:
             with self._lock:
                 if self._follower is None:
-                    self._follower = _Follower(self)
+                    self._follower = Follower(self)
                     self._follower.start()
         return self._now if monotonic() < self.until else None
 
@@ -161,7 +157,7 @@ class NearTable:
             if new or gone or lost:
                 self.flush()
             for place in new:
-                known[place] = _Listener(self, place, self._connect)
+                known[place] = Listener(self, place, self._connect)
                 known[place].start()
         return not lost
 
@@ -205,92 +201,6 @@ class NearTable:
         for places in list(self._index.values()):
             for region in list(places):
                 region.entries.clear()
-
-
-class _Follower(threading.Thread):
-    """Sees to it that there is a listener for every server."""
-
-    def __init__(self, table: NearTable) -> None:
-        super().__init__(name="cachu-redis-near-watch", daemon=True)
-        self._table = table
-        self.ended = threading.Event()
-
-    def run(self) -> None:
-        pause = _SHORTEST
-        while not self.ended.wait(pause):
-            try:
-                quiet = self._table.follow()
-            except Exception as error:
-                # Whoever uses the server is told; the near cache is off meanwhile.
-                logging.getLogger("cachu").debug("The near cache finds no server: %s", error)
-                quiet = False
-            pause = _BEAT / 2 if quiet else min(2 * pause, _BEAT)
-        self._table.leave()
-
-
-class _Listener(threading.Thread):
-    """Listens to one server."""
-
-    def __init__(
-        self, table: NearTable, place: Address, connect: Callable[[str, int], Any]
-    ) -> None:
-        super().__init__(name="cachu-redis-near", daemon=True)
-        self._table = table
-        self._place = place
-        self._connect = connect
-        self.ended = threading.Event()
-        self.heard: float = -inf
-
-    def run(self) -> None:
-        connection: Any = None
-        try:
-            connection = self._connect(*self._place)
-            self._begin(connection)
-            self._listen(connection)
-        except Exception as error:
-            logging.getLogger("cachu").debug("The near cache lost its listener: %s", error)
-        finally:
-            self.heard = -inf
-            self._table.flush()
-            if connection is not None:
-                connection.disconnect()
-
-    def _begin(self, connection: Any) -> None:
-        def ask(*command: Any) -> Any:
-            connection.send_command(*command)
-            return connection.read_response(disable_decoding=True)
-
-        connection.health_check_interval = 0
-        number = ask("CLIENT", "ID")
-        prefixes = ("PREFIX", f"{PREFIX}e:", "PREFIX", f"{PREFIX}g:")
-        ask("CLIENT", "TRACKING", "ON", "REDIRECT", number, "BCAST", *prefixes)
-        ask("SUBSCRIBE", "__redis__:invalidate")
-        self._table.flush()
-        self.heard = monotonic()
-        self._table.heard()
-
-    def _listen(self, connection: Any) -> None:
-        due, answered = monotonic() + _BEAT, True
-        while not self.ended.is_set():
-            if connection.can_read(timeout=min(0.1, max(0.0, due - monotonic()))):
-                message = connection.read_response(disable_decoding=True)
-                if message[0] == b"message":
-                    self._told(message[2])
-                else:
-                    answered = True
-                self.heard = monotonic()
-                self._table.heard()
-            if monotonic() >= due:
-                if not answered:
-                    raise ConnectionError("The server gives no sign of life")
-                connection.send_command("PING")
-                due, answered = monotonic() + _BEAT, False
-
-    def _told(self, names: list[bytes] | None) -> None:
-        if names is None:  # the server was flushed
-            self._table.flush()
-        else:
-            self._table.forget([name.decode("utf-8", "replace") for name in names])
 
 
 class NearRegion:
