@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from math import inf
 from threading import Condition
 from weakref import WeakSet
 
 from cachu import plugins
 from cachu.backends import AsyncBackend, Backend, Capability
-from cachu.backends.stores import AsyncStore, Lease, Store
+from cachu.backends.stores import AsyncStore, Held, Lease, Store, Watch
 from cachu.entries import NO_VALUE
 from cachu.hookspecs import hookimpl
 from cachu.testing import dicts
@@ -31,6 +32,7 @@ class Shelf:
         self.leases = {}
         self.changed = Condition()
         self.calls = Counter()
+        self.held, self.watch = {}, Watch(inf)
 
 
 def _after_fork():
@@ -93,6 +95,44 @@ class FullStore(dicts.DictStore):
     def load_many(self, keys):
         found = {key: self.load(key) for key in keys}
         return {key: data for key, data in found.items() if data is not None}
+
+
+class WatchingStore(FullStore):
+    """Everything, and what was read is held, for cached functions to use without asking."""
+
+    def load(self, key, tag=None):
+        self.shelf.calls["load"] += 1
+        held = self.shelf.held.get(key)
+        if held is None:
+            data = super().load(key, tag)
+            if data is None:
+                return None
+            held = self.shelf.held[key] = Held.watched(data, self.shelf.watch)
+        return held
+
+    def store(self, key, data, ttl, tag=""):
+        super().store(key, data, ttl, tag)
+        self.end(key)
+
+    def delete(self, key):
+        found = super().delete(key)
+        self.end(key)
+        return found
+
+    def clear(self, tag=None):
+        removed = super().clear(tag)
+        self.end_all()
+        return removed
+
+    def end(self, key):
+        held = self.shelf.held.pop(key, None)
+        if held is not None:
+            held.end()
+
+    def end_all(self):
+        self.shelf.watch.until = -inf
+        self.shelf.watch = Watch(inf)
+        self.shelf.held.clear()
 
 
 class LeaseStore(FullStore):
@@ -289,5 +329,6 @@ ASYNC_DICT = register(AsyncStorePlugin("async-dict", AsyncDictStore))
 FULL = register(StorePlugin("full", FullStore))
 BATCH = register(StorePlugin("batch", BatchStore))
 LEASES_ONLY = register(StorePlugin("leases-only", LeasesOnly))
+WATCHING = register(StorePlugin("watching", WatchingStore))
 LEASE = register(StorePlugin("lease", LeaseStore))
 WHOLE = register(WholePlugin("whole", WholeBackend))

@@ -181,8 +181,53 @@ def test_c3_when_it_is_back_caching_resumes(colour, clock, faults, caplog):
     assert len(told(caplog)) == 1
     (line,) = told(caplog, logging.INFO)
     assert "can be read again" in line
+
+
+@pytest.mark.parametrize("length", [1, 2], ids=["single faults", "outages"])
+def test_c3_one_that_comes_and_goes_is_told_of_once_a_minute(colour, clock, faults, caplog, length):
+    caplog.set_level(logging.INFO, "cachu")
+    f = colour.cached()
+    f(0)
+
+    def flap(seconds):
+        for _ in range(round(seconds / 2)):
+            faults.down("load")
+            assert [f(0)[0] for _ in range(length)] == [0] * length
+            faults.up()
+            clock.advance(2)
+            assert f(0)[0] == 0
+
+    flap(60)
+    assert [len(told(caplog)), len(told(caplog, logging.INFO))] == [1, 1]
+    assert "since the last" not in told(caplog)[0]
+    counted = f.info().faults
+    flap(60)
+    assert [len(told(caplog)), len(told(caplog, logging.INFO))] == [2, 2]
+    assert f", as {counted - 1} were since the last such line" in told(caplog)[1]
+    faults.error = EOFError  # of another kind
+    flap(60)
+    kinds = [line for line in told(caplog) if "EOFError" in line]
+    assert [len(kinds), len(told(caplog))] == [1, 3]
+
+
+def test_c3_an_outage_that_outlasts_the_minute_of_another_is_told_of(colour, clock, faults, caplog):
+    f = colour.cached()
+    f(0)
+    for _ in range(2):
+        faults.down()
+        f(1), f(1)
+        faults.up()
+        clock.advance(0.11)
+        f(0)
+    assert len(told(caplog)) == 1
     faults.down()
     f(1), f(1)
+    clock.advance(58)
+    f(1)
+    assert len(told(caplog)) == 1
+    for _ in range(10):
+        clock.advance(2)
+        f(1)
     assert len(told(caplog)) == 2
 
 

@@ -10,7 +10,11 @@ CASES = {
     "batch": "batch",
     "leases-only": "leases-only",
     "full": "full",
-    "full-signed-text": {"backend": "full", "secret_key": "secret", "key_serializer": "text"},
+    "watching-signed-text": {
+        "backend": "watching",
+        "secret_key": "secret",
+        "key_serializer": "text",
+    },
     "lease": "lease",
     "whole": "whole",
 }

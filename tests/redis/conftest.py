@@ -99,3 +99,18 @@ def connect(kind):
     yield use
     for each in made:
         each.leave()
+
+
+@pytest.fixture
+def both_kinds():
+    """Uses cachu in both colours, each in a package of its own, on servers that die but once."""
+    made = []
+
+    def use(url, **options):
+        given = {"backend": "redis", "redis_url": url, **stations.PATIENT, **options}
+        made.extend(kind(given) for kind in (InThisThread, InOneLoop))
+        return [(each, each.cached(tag="users")) for each in made]
+
+    yield use
+    for each in made:
+        each.leave()

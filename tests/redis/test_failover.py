@@ -1,10 +1,13 @@
 """A master dies, or gives slots away: no error, no wrong value, and it is used again afterwards."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from servers import stations
 from servers.clusters import Cluster, slot
 from servers.processes import wait_for
-from servers.sentinels import Sentinels
+from servers.sentinels import NAME, Sentinels
 
 from cachu.testing.suite.colours import wait_until
 
@@ -25,6 +28,11 @@ def trio(engine):
     made.stop()
 
 
+def options_of(trio):
+    options = stations.options(trio)
+    return {"url": options.pop("redis_url"), **options}
+
+
 def is_hit_again(f, x):
     """Tell whether the second of two calls is answered from the cache."""
     f(x)
@@ -33,69 +41,90 @@ def is_hit_again(f, x):
     return f.runs == runs
 
 
-def test_sentinel_names_another_master(connect, trio, engine):
-    options = stations.options(trio)
-    colour = connect(options.pop("redis_url"), **options)
-    f = colour.cached()
-    assert [f(x) for x in range(KEYS)] == [[x, x + 1] for x in range(KEYS)]
+def test_sentinel_names_another_master(both_kinds, trio):
+    colours = both_kinds(**options_of(trio))
+    for _, f in colours:
+        assert [f(x) for x in range(KEYS)] == [[x, x + 1] for x in range(KEYS)]
     before = trio.master.port
     trio.fail_over()
     new = trio.master
     assert new.port != before
-    reads = new.commands()["mget"]
-    wait_until(lambda: f(1)[0] == 1 and new.commands()["mget"] > reads)
-    wait_until(lambda: is_hit_again(f, KEYS))
-    assert f.info().currsize >= 1
+    for _, f in colours:
+        reads = new.commands()["mget"]
+        wait_until(lambda f=f, reads=reads: f(1)[0] == 1 and new.commands()["mget"] > reads)
+        wait_until(lambda f=f: is_hit_again(f, KEYS))
+        assert f.info().currsize >= 1
 
 
-def test_a_master_under_sentinels_is_killed(connect, trio):
-    options = stations.options(trio)
-    colour = connect(options.pop("redis_url"), **options)
+def test_a_crowd_asks_the_sentinels_once(connect, kind, engine, start_proxy):
+    """And not once for each connection: that would be what a crowd waits for."""
+    if kind.name == "async":
+        pytest.skip("one connection serves all tasks")
+    trio = stations.station(f"{engine.name}-sentinel")
+    proxy = start_proxy(trio.sentinels[0].address)
+    colour = connect(proxy.url, redis_sentinel=NAME)
     f = colour.cached()
-    f(1)
+    connections, start = trio.master.clients(), time.monotonic()
+    assert all(answer[0] == 1 for answer in colour.together(f, 40))
+    with ThreadPoolExecutor(16) as pool:
+        assert len(list(pool.map(f, range(400)))) == 400
+    assert trio.master.clients() > connections + 2
+    assert proxy.taken <= 2 + time.monotonic() - start
+
+
+def test_a_master_under_sentinels_is_killed(both_kinds, trio):
+    colours = both_kinds(**options_of(trio))
+    for _, f in colours:
+        f(1)
     before = trio.master
     before.kill()
-    assert [f(x)[0] for x in range(KEYS)] == list(range(KEYS))
+    for _, f in colours:
+        assert [f(x)[0] for x in range(KEYS)] == list(range(KEYS))
     wait_for(lambda: trio.master is not before, "another master")
-    wait_until(lambda: is_hit_again(f, 1))
-    assert [f(x)[0] for x in range(KEYS)] == list(range(KEYS))
+    for _, f in colours:
+        wait_until(lambda f=f: is_hit_again(f, 1))
+        assert [f(x)[0] for x in range(KEYS)] == list(range(KEYS))
 
 
-def test_a_master_of_a_cluster_is_killed(connect, cluster, caplog):
-    colour = connect(cluster.url, redis_cluster=True)
-    f = colour.cached(tag="users")
-    for x in range(KEYS):
-        f(x)
+def test_a_master_of_a_cluster_is_killed(both_kinds, cluster, caplog):
+    colours = both_kinds(cluster.url, redis_cluster=True)
+    for _, f in colours:
+        for x in range(KEYS):
+            f(x)
     dead = cluster.nodes[1]
     dead.kill()
-    assert [f(x)[0] for x in range(KEYS)] == list(range(KEYS))
+    for _, f in colours:
+        assert [f(x)[0] for x in range(KEYS)] == list(range(KEYS))
     replica = cluster.nodes[4]
     wait_for(lambda: "role:master" in replica.send("INFO", "replication"), "its replica")
-    wait_until(lambda: all(is_hit_again(f, x) for x in range(KEYS)))
-    lines = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert len(lines) <= 2
+    for colour, f in colours:
+        wait_until(lambda f=f: all(is_hit_again(f, x) for x in range(KEYS)))
+        lines = [each for each in caplog.records if colour.package in each.getMessage()]
+        assert len([each for each in lines if each.levelname == "WARNING"]) <= 2
 
 
-def test_one_dead_master_does_not_keep_the_others_from_being_used(connect, engine, clock):
+def test_one_dead_master_does_not_keep_the_others_from_being_used(both_kinds, engine, clock):
     """The breaker is each node's own: what lives on the others is hit all the while."""
     cluster = Cluster(engine).start()
     try:
-        colour = connect(cluster.url, redis_cluster=True)
-        f = colour.cached()
-        for x in range(KEYS):
-            f(x)
-        dead = cluster.nodes[2]
-        there = set(dead.send("KEYS", "cachu:e:*"))
+        colours = both_kinds(cluster.url, redis_cluster=True)
+        dead, there = cluster.nodes[2], []
+        for _, f in colours:
+            before = len(dead.send("KEYS", "cachu:e:*"))
+            for x in range(KEYS):
+                f(x)
+            there.append(len(dead.send("KEYS", "cachu:e:*")) - before)
         for node in cluster.nodes[:2]:  # or the rest of the cluster stops too
             node.send("CONFIG", "SET", "cluster-require-full-coverage", "no")
         dead.kill()
-        for _ in range(3):
+        for (_, f), lost in zip(colours, there):
+            for _ in range(3):
+                for x in range(KEYS):
+                    assert f(x)[0] == x
+            runs = f.runs
             for x in range(KEYS):
-                assert f(x)[0] == x
-        runs = f.runs
-        for x in range(KEYS):
-            f(x)
-        assert f.runs - runs == len(there)
+                f(x)
+            assert f.runs - runs == lost
     finally:
         cluster.stop()
 

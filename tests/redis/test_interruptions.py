@@ -114,6 +114,7 @@ async def test_a_caller_that_gives_up_while_it_takes_a_lease_gives_up_the_lease(
     with pytest.raises(asyncio.CancelledError):
         await caller
     assert isinstance(await asyncio.wait_for(store.begin("f:2"), 30), Lease)
+    proxy.delay = 0
     await store.close()
 
 

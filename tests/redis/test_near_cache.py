@@ -1,17 +1,52 @@
 """A table in this process in front of the server, which a listener keeps coherent."""
 
+import os
+import signal
+import time
+from time import monotonic
+
 import pytest
 from children import Child
-from servers import stations
+from servers import finding, stations
 from servers.monitors import Monitor
 from servers.processes import wait_for
 
+import cachu
+
 NEAR = {"redis_near_cache": 1000}
+
+
+FORMS = [
+    name
+    for name in stations.names()
+    if name.startswith(stations.names()[0].rpartition("-")[0]) or name.endswith("-standalone")
+]
+
+
+@pytest.fixture(params=FORMS)
+def station(request):
+    """Every form of one engine, for whom there is to listen to; and every engine's own tracking."""
+    return stations.station(request.param)
 
 
 @pytest.fixture
 def near(kind, station):
     made = kind({"backend": "redis", **stations.patiently(station), **NEAR})
+    yield made
+    made.close()
+
+
+# What a process makes of its clock, of a fork and of its own changes is the same with every engine.
+one_engine = pytest.mark.parametrize(
+    "engine", [*finding.engines(), None][:1], ids=["one"], indirect=True
+)
+
+
+@pytest.fixture
+def alone(kind, server):
+    """The same on one server of the test's own."""
+    options = {"redis_url": server.url, **stations.PATIENT, **NEAR}
+    made = kind({"backend": "redis", **options})
     yield made
     made.close()
 
@@ -37,6 +72,106 @@ def test_a_near_hit_asks_no_server(near, station):
     assert [name for name in monitor.sent if name != "ping"] == []
     assert f.runs == 1
     assert f.info().hits >= 100
+
+
+def kept(f):
+    """Return what the function itself keeps of its entry for 1, None if it must not use that."""
+    row = f.raw.__globals__["entries"].get(1)
+    return row[0] if row is not None and monotonic() < row[0].watch.until else None
+
+
+def ended(near):
+    return near.watch.until <= monotonic()
+
+
+@pytest.mark.parametrize(
+    "change", ["invalidate", "set", "clear_tag", "clear", "backend", "flushall", "listener"]
+)
+def test_what_a_function_keeps_ends_with_any_change(alone, server, change):
+    """It answers without asking anybody; so an end must reach what it has in its hands."""
+    f = alone.cached(tag="users")
+    settle(f, server)
+    held = kept(f)
+    assert held is not None
+    assert not ended(held)
+    if change == "flushall":
+        server.send("FLUSHALL")
+    elif change == "listener":
+        for number in listeners(server):
+            server.send("CLIENT", "KILL", "ID", number)
+    else:
+        {
+            "invalidate": lambda: f.invalidate(1),
+            "set": lambda: f.set("set", 1),
+            "clear_tag": lambda: alone.clear(tag="users"),
+            "clear": alone.clear,
+            "backend": lambda: alone.lift(alone.get_backend().delete(f.key(1))),
+        }[change]()
+        assert ended(held)  # at once, because this process did it
+    wait_for(lambda: ended(held), "its end")
+    hits, misses, _ = f.info()
+    f(1)
+    now = f.info()
+    assert now.hits + now.misses == hits + misses + 1
+    settle(f, server)
+    assert kept(f) is not held
+
+
+@one_engine
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_child_does_not_answer_by_itself(alone, server):
+    """Nobody tells it of changes until it listens for itself (C4)."""
+    f = alone.cached()
+    settle(f, server)
+    assert kept(f) is not None
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writing, b"asks" if kept(f) is None else b"answers")
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as told:
+        assert told.read() == b"asks"
+    assert kept(f) is not None
+
+
+@one_engine
+def test_a_process_that_was_stopped_asks_first(alone, server):
+    """It may have missed anything: 2.5 seconds at most, here less, and nothing near counts."""
+    source = """
+        from cachu_redis import near_cache
+        near_cache._BELIEVED = 1.3
+        @cachu.cache(package=package, name="f")
+        def f(x):
+            return "never run"
+        say("ready")
+        hear()
+        until = lambda: f.__globals__["entries"][1][0].watch.until
+        for _ in range(3000):
+            f(1)
+            if 1 in f.__globals__["entries"] and time.monotonic() < until():
+                break
+            time.sleep(0.01)
+        say(f(1))
+        hear()
+        say(f(1))
+    """
+    f = alone.cached(name="f")
+    f.set("old", 1)
+    options = {name: value for name, value in alone.options.items() if name != "backend"}
+    with Child(alone.package, options, source) as child:
+        assert child.hear() == ["ready"]
+        child.say()
+        assert child.hear() == ["old"]
+        child.signal(signal.SIGSTOP)
+        f.set("new", 1)
+        child.say()
+        time.sleep(1.4)
+        child.signal(signal.SIGCONT)
+        assert child.hear() == ["new"]
+        child.end()
 
 
 @pytest.mark.parametrize("change", ["clear", "clear_tag", "delete", "set"])
@@ -81,6 +216,39 @@ def test_ones_own_changes_are_seen_at_once(near, station):
     assert f(1) == [1, 5]
 
 
+def test_both_colours_of_one_store_forget_together(both, station):
+    """S4: each may have an entry near, and a change concerns both, whoever makes it."""
+    package = both.plain.package
+    cachu.configure(package=package, **NEAR)
+    f = both.plain.cached(name="f")
+    g = both.asynchronous.cached(name="f")
+
+    def same(value):
+        wait_for(lambda: f(1) == g(1) == value, f"{value} in both colours")
+        settle(f, station)
+        settle(g, station)
+
+    f.set("first", 1)
+    same("first")
+    f.set("plain", 1)
+    assert [f(1), g(1)] == ["plain", "plain"]
+    same("plain")
+    g.set("asynchronous", 1)
+    assert [f(1), g(1)] == ["asynchronous", "asynchronous"]
+    same("asynchronous")
+    source = """
+        @cachu.cache(package=package, name="f")
+        def f(x):
+            return "never run"
+        f.set("foreign", 1)
+        say("done")
+    """
+    with Child(package, stations.patiently(station), source) as child:
+        assert child.hear() == ["done"]
+        child.end()
+    same("foreign")
+
+
 def listeners(node):
     """The numbers of the connections that track keys."""
     lines = [
@@ -94,21 +262,21 @@ def test_whatever_was_near_is_forgotten_with_its_listener(near, station):
     """Nothing is told any more of changes: everything is asked for again, at once."""
     f = near.cached()
     settle(f, station)
-    for _ in range(3):
-        before = station.commands()["mget"]
-        for node in station.takers:
-            for number in listeners(node):
-                node.send("CLIENT", "KILL", "ID", number)
+    before = station.commands()["mget"]
+    for node in station.takers:
+        for number in listeners(node):
+            node.send("CLIENT", "KILL", "ID", number)
 
-        def asked(before=before):
-            f(1)
-            return station.commands()["mget"] > before
+    def asked():
+        f(1)
+        return station.commands()["mget"] > before
 
-        wait_for(asked, "the table to be emptied")
-        settle(f, station)
+    wait_for(asked, "the table to be emptied")
+    settle(f, station)
     assert f.runs == 1
 
 
+@one_engine
 def test_a_hung_server_is_not_believed_for_long(kind, server, caplog):
     """A listener that says nothing is as good as none: 2.5 seconds later all is forgotten."""
     near = kind({"backend": "redis", "redis_url": server.url, "redis_timeout": 0.1, **NEAR})

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from _thread import RLock
 from functools import update_wrapper
-from weakref import ref
+from weakref import WeakMethod, ref
 
 from cachu import config, counters, making, namesakes, regions, switches
 from cachu.backends.memory import MemoryBackend
@@ -143,7 +143,11 @@ class Binding:
                 namespace["miss"] = self._first
             else:
                 mode, namespace["miss"] = calls.mode, calls.miss
-                if mode != "direct" and not switches.suspended:
+                if switches.suspended or mode == "direct":
+                    entries = {}
+                elif isinstance(calls, StoredCalls):
+                    entries = calls.near.entries
+                else:
                     table = calls.shelf.table  # type: ignore[union-attr]
                     entries, touch = table.entries, table.toucher()
             namespace["entries"] = entries
@@ -190,7 +194,7 @@ class Binding:
             return self._calls_in_memory(callee, shelf)  # type: ignore[no-any-return]
         if isinstance(backend, (NullBackend, AsyncNullBackend)):
             return self._calls_to_nowhere(callee)  # type: ignore[no-any-return]
-        return self._calls_on_backend(callee, region)  # type: ignore[no-any-return]
+        return self._calls_on_backend(callee, region, WeakMethod(self.expose))  # type: ignore[no-any-return]
 
     def _callee(self, part: str, region: LiveRegion) -> Callee:
         settings = region.region.config

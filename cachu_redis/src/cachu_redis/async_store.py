@@ -71,7 +71,7 @@ class AsyncRedisStore(AsyncStore):
             names = [bucket.entry + digest, bucket.region]
             if mark:
                 names.append(bucket.tag + mark)
-            near.table.keep(near.entries, key, names, data, ticket)
+            return near.table.keep(near, key, names, data, ticket)
         return data
 
     async def store(self, key: str, data: bytes, ttl: float, tag: str = "") -> None:

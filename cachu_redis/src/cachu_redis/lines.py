@@ -76,7 +76,7 @@ class Line:
             connection.send_packed_command(pack(command))
             reply = connection.read_response(disable_decoding=True)
         except ReadOnlyError:
-            pool.drop(connection)
+            self._give_up(pool, connection)
             if self._sentinels is None:
                 raise
         except ResponseError as error:
@@ -86,9 +86,9 @@ class Line:
             raise
         except RedisConnectionError:
             # It may have been closed while it was idle; a new one will tell.
-            pool.drop(connection)
+            self._give_up(pool, connection)
         except BaseException:
-            pool.drop(connection)
+            self._give_up(pool, connection)
             raise
         else:
             pool.idle.append(connection)
@@ -119,10 +119,10 @@ class Line:
         try:
             send(connection, commands)
         except RedisConnectionError:
-            pool.drop(connection)
+            self._give_up(pool, connection)
             connection = None
         except BaseException:
-            pool.drop(connection)
+            self._give_up(pool, connection)
             raise
         return Sent(pool, connection)
 
@@ -137,13 +137,13 @@ class Line:
         try:
             replies = receive(connection, commands)
         except RedisConnectionError:
-            pool.drop(connection)
+            self._give_up(pool, connection)
             return None
         except BaseException:
-            pool.drop(connection)
+            self._give_up(pool, connection)
             raise
         if self._sentinels is not None and any(isinstance(r, ReadOnlyError) for r in replies):
-            pool.drop(connection)
+            self._give_up(pool, connection)
             return None
         pool.give_back(connection)
         return replies
@@ -184,12 +184,12 @@ class Line:
             pool.give_back(connection)
             raise
         except RedisConnectionError:
-            pool.drop(connection)
+            self._give_up(pool, connection)
             if fresh:
                 raise
             pool.close()  # the others were closed by the server, too
         except BaseException:
-            pool.drop(connection)
+            self._give_up(pool, connection)
             raise
         else:
             pool.give_back(connection)
@@ -203,6 +203,8 @@ class Line:
         """Forget, in a child process, the connections of its parent."""
         self._pool.after_fork()
         self._slow.after_fork()
+        if self._sentinels is not None:
+            self._sentinels.after_fork()
 
     def _follow(self, sentinels: Sentinels) -> None:
         """Let go of a server whose place another one has taken."""
@@ -213,6 +215,15 @@ class Line:
             self._pool = Pool(self._connected, self._size)
             self._slow = Pool(self._connected, self._size)
 
+    def _give_up(self, pool: Pool, connection: Any) -> None:
+        """Drop a connection on which something went wrong, and perhaps the server with it."""
+        self._doubt()
+        pool.drop(connection)
+
+    def _doubt(self) -> None:
+        if self._sentinels is not None:
+            self._sentinels.doubt()
+
     def _ask_anew(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands over a new connection."""
         pool = self._pool
@@ -220,7 +231,7 @@ class Line:
         try:
             replies = exchange(connection, commands)
         except BaseException:
-            pool.drop(connection)
+            self._give_up(pool, connection)
             raise
         pool.give_back(connection)
         return replies
@@ -235,6 +246,7 @@ class Line:
                 check_mode(exchange(connection, [("HELLO",)])[0], self._mode)
                 self._checked = True
         except BaseException:
+            self._doubt()
             connection.disconnect()
             raise
         return connection

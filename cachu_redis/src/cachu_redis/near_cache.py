@@ -3,34 +3,32 @@
 One connection to each server listens: with `CLIENT TRACKING` in broadcasting mode the server tells
 of every entry and every generation that changes. If it says nothing for too long, or the connection
 is lost, whatever was near is forgotten at once.
+
+Cached functions keep what is near themselves, see `cachu.backends.stores.Watch`. There is one watch
+for all entries of one region and one tag: it ends when either is cleared.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from cachu.backends.stores import Held
-from cachu_redis.spelling import PREFIX
+from cachu.backends.stores import Held, Watch
+from cachu_redis.near_listeners import Follower, Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     Address = tuple[str, int]
-    Token = list[bool]
-    Entries = dict[str, tuple[Held, Token, Token]]
 
-# Seconds between two signs of life, and after how many without one nothing is believed any more.
-_BEAT: Final = 1.0
+# Seconds without a sign of life, after which nothing is believed any more.
 _BELIEVED: Final = 2.4
-# Seconds until a lost server is looked for again: less at first, then more.
-_SHORTEST: Final = 0.05
+# Seconds by which that moves on at least: there may be thousands of messages a second.
+_STEP: Final = 0.1
 # So many changes are remembered, to find out which of them came before an answer.
 _REMEMBERED: Final = 20_000
-_ALWAYS: Final = [True]
 
 
 class NearTable:
@@ -55,50 +53,52 @@ class NearTable:
 
     def after_fork(self) -> None:
         """Forget, in a child process, the threads of its parent and what they kept."""
-        for entries, _ in list(getattr(self, "_index", {}).values()):
-            entries.clear()
+        if hasattr(self, "_watches"):
+            self._end_all()
         self.until: float = -inf
         self._lock = threading.RLock()
-        self._index: dict[str, tuple[Entries, str]] = {}
-        self._tokens: dict[str, Token] = {}
+        # Where each entry is near: both colours of a region may have it, each for itself.
+        self._index: dict[str, dict[NearRegion, str]] = {}
+        # By the generations that they depend on, and the other way round.
+        self._watches: dict[tuple[str, ...], Watch] = {}
+        self._dependants: dict[str, set[tuple[str, ...]]] = {}
         self._recent: dict[str, int] = {}
         self._now = self._floor = 0
-        self._listeners: dict[Address, _Listener] = {}
-        self._watch: _Watch | None = None
+        self._listeners: dict[Address, Listener] = {}
+        self._follower: Follower | None = None
 
     def ticket(self) -> int | None:
         """Return what proves, with an answer that is asked for now, that it is not outdated."""
-        if self._watch is None:
+        if self._follower is None:
             with self._lock:
-                if self._watch is None:
-                    self._watch = _Watch(self)
-                    self._watch.start()
+                if self._follower is None:
+                    self._follower = Follower(self)
+                    self._follower.start()
         return self._now if monotonic() < self.until else None
 
     def keep(
-        self, entries: Entries, key: str, names: Sequence[str], data: bytes, ticket: int | None
-    ) -> None:
-        """Keep an answer near, unless something changed since it was asked for.
+        self, region: NearRegion, key: str, names: Sequence[str], data: bytes, ticket: int | None
+    ) -> bytes:
+        """Keep an answer near, unless something changed since it was asked for; and return it.
 
         Args:
-            entries: Those of the region.
+            region: Where to keep it.
             key: The key there.
             names: The keys on the server: entry, region, and tag if there is one.
             data: The data.
             ticket: From before the question.
         """
         if ticket is None:
-            return
+            return data
         with self._lock:
             changed = any(self._recent.get(name, 0) > ticket for name in names)
             if changed or ticket < self._floor or monotonic() >= self.until:
-                return
-            while len(self._index) >= self._size:
+                return data
+            while len(self._index) >= self._size and names[0] not in self._index:
                 self._drop(next(iter(self._index)))
-            tokens = [self._tokens.setdefault(name, [True]) for name in names[1:]]
             # In this order: were this process forked in between, the child must find it.
-            self._index[names[0]] = entries, key
-            entries[key] = Held(data), tokens[0], tokens[1] if len(tokens) > 1 else _ALWAYS
+            self._index.setdefault(names[0], {})[region] = key
+            return region.hold(key, data, self._watch(tuple(names[1:])))
 
     def forget(self, names: Iterable[str]) -> None:
         """Forget what depends on these keys of the server, because they changed."""
@@ -106,9 +106,8 @@ class NearTable:
             for name in names:
                 self._now += 1
                 self._recent[name] = self._now
-                token = self._tokens.pop(name, None)
-                if token is not None:
-                    token[0] = False
+                for generations in self._dependants.pop(name, ()):
+                    self._unwatch(generations)
                 self._drop(name)
             if len(self._recent) > _REMEMBERED:
                 self._recent.clear()
@@ -118,12 +117,10 @@ class NearTable:
         """Forget everything."""
         with self._lock:
             self.until = -inf
-            for entries, _ in self._index.values():
-                entries.clear()
-            for token in self._tokens.values():
-                token[0] = False
+            self._end_all()
             self._index.clear()
-            self._tokens.clear()
+            self._watches.clear()
+            self._dependants.clear()
             self._recent.clear()
             self._now += 1
             self._floor = self._now
@@ -131,18 +128,21 @@ class NearTable:
     def close(self) -> None:
         """End all threads and forget everything; the next read starts them again."""
         with self._lock:
-            watch, self._watch = self._watch, None
-        if watch is not None:
-            watch.ended.set()
-            watch.join()
+            follower, self._follower = self._follower, None
+        if follower is not None:
+            follower.ended.set()
+            follower.join()
         self.flush()
 
     def heard(self) -> None:
         """Believe what is near for a while, if all servers have given a sign of life."""
         with self._lock:
             listeners = list(self._listeners.values())
-            if listeners:
-                self.until = min(listener.heard for listener in listeners) + _BELIEVED
+            until = min((each.heard for each in listeners), default=-inf) + _BELIEVED
+            if not self.until <= until < self.until + _STEP:
+                self.until = until
+                for watch in self._watches.values():
+                    watch.until = until
 
     def follow(self) -> bool:
         """Listen to the servers that there are now; say whether it is done for all of them."""
@@ -157,7 +157,7 @@ class NearTable:
             if new or gone or lost:
                 self.flush()
             for place in new:
-                known[place] = _Listener(self, place, self._connect)
+                known[place] = Listener(self, place, self._connect)
                 known[place].start()
         return not lost
 
@@ -171,95 +171,36 @@ class NearTable:
             listener.join()
 
     def _drop(self, name: str) -> None:
-        found = self._index.pop(name, None)
-        if found is not None:
-            found[0].pop(found[1], None)
+        for region, key in self._index.pop(name, {}).items():
+            region.drop(key)
 
+    def _watch(self, generations: tuple[str, ...]) -> Watch:
+        """Return what watches over entries that depend on these generations."""
+        watch = self._watches.get(generations)
+        if watch is None:
+            if len(self._watches) >= self._size:
+                self._unwatch(next(iter(self._watches)))
+            watch = self._watches[generations] = Watch(self.until)
+            for name in generations:
+                self._dependants.setdefault(name, set()).add(generations)
+        return watch
 
-class _Watch(threading.Thread):
-    """Sees to it that there is a listener for every server."""
+    def _unwatch(self, generations: tuple[str, ...]) -> None:
+        watch = self._watches.pop(generations, None)
+        if watch is not None:
+            watch.until = -inf
+        for name in generations:
+            rest = self._dependants.get(name, set())
+            rest.discard(generations)
+            if not rest:
+                self._dependants.pop(name, None)
 
-    def __init__(self, table: NearTable) -> None:
-        super().__init__(name="cachu-redis-near-watch", daemon=True)
-        self._table = table
-        self.ended = threading.Event()
-
-    def run(self) -> None:
-        pause = _SHORTEST
-        while not self.ended.wait(pause):
-            try:
-                quiet = self._table.follow()
-            except Exception as error:
-                # Whoever uses the server is told; the near cache is off meanwhile.
-                logging.getLogger("cachu").debug("The near cache finds no server: %s", error)
-                quiet = False
-            pause = _BEAT / 2 if quiet else min(2 * pause, _BEAT)
-        self._table.leave()
-
-
-class _Listener(threading.Thread):
-    """Listens to one server."""
-
-    def __init__(
-        self, table: NearTable, place: Address, connect: Callable[[str, int], Any]
-    ) -> None:
-        super().__init__(name="cachu-redis-near", daemon=True)
-        self._table = table
-        self._place = place
-        self._connect = connect
-        self.ended = threading.Event()
-        self.heard: float = -inf
-
-    def run(self) -> None:
-        connection: Any = None
-        try:
-            connection = self._connect(*self._place)
-            self._begin(connection)
-            self._listen(connection)
-        except Exception as error:
-            logging.getLogger("cachu").debug("The near cache lost its listener: %s", error)
-        finally:
-            self.heard = -inf
-            self._table.flush()
-            if connection is not None:
-                connection.disconnect()
-
-    def _begin(self, connection: Any) -> None:
-        def ask(*command: Any) -> Any:
-            connection.send_command(*command)
-            return connection.read_response(disable_decoding=True)
-
-        connection.health_check_interval = 0
-        number = ask("CLIENT", "ID")
-        prefixes = ("PREFIX", f"{PREFIX}e:", "PREFIX", f"{PREFIX}g:")
-        ask("CLIENT", "TRACKING", "ON", "REDIRECT", number, "BCAST", *prefixes)
-        ask("SUBSCRIBE", "__redis__:invalidate")
-        self._table.flush()
-        self.heard = monotonic()
-        self._table.heard()
-
-    def _listen(self, connection: Any) -> None:
-        due, answered = monotonic() + _BEAT, True
-        while not self.ended.is_set():
-            if connection.can_read(timeout=min(0.1, max(0.0, due - monotonic()))):
-                message = connection.read_response(disable_decoding=True)
-                if message[0] == b"message":
-                    self._told(message[2])
-                else:
-                    answered = True
-                self.heard = monotonic()
-                self._table.heard()
-            if monotonic() >= due:
-                if not answered:
-                    raise ConnectionError("The server gives no sign of life")
-                connection.send_command("PING")
-                due, answered = monotonic() + _BEAT, False
-
-    def _told(self, names: list[bytes] | None) -> None:
-        if names is None:  # the server was flushed
-            self._table.flush()
-        else:
-            self._table.forget([name.decode("utf-8", "replace") for name in names])
+    def _end_all(self) -> None:
+        for watch in list(self._watches.values()):
+            watch.until = -inf
+        for places in list(self._index.values()):
+            for region in list(places):
+                region.entries.clear()
 
 
 class NearRegion:
@@ -273,11 +214,22 @@ class NearRegion:
 
     def __init__(self, table: NearTable) -> None:
         self.table: NearTable = table
-        self.entries: Entries = {}
+        self.entries: dict[str, tuple[Held, Watch]] = {}
 
     def find(self, key: str) -> bytes | None:
         """Return the data under *key* if it is near."""
         found = self.entries.get(key)
-        if found is None or not found[1][0] or not found[2][0] or monotonic() >= self.table.until:
-            return None
-        return found[0]
+        return None if found is None or monotonic() >= found[1].until else found[0]
+
+    def hold(self, key: str, data: bytes, watch: Watch) -> Held:
+        """Keep *data* under *key*, for as long as *watch* says."""
+        self.drop(key)
+        held = Held.watched(data, watch)
+        self.entries[key] = held, watch
+        return held
+
+    def drop(self, key: str) -> None:
+        """Forget what is under *key*, and have nobody use it who still has it."""
+        found = self.entries.pop(key, None)
+        if found is not None:
+            found[0].end()

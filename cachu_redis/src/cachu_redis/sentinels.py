@@ -1,10 +1,12 @@
 """Sentinels know which server of a service is the one to write to.
 
-A server that was replaced goes on answering for a while. So they are asked again every second.
+A server that was replaced goes on answering for a while. So they are asked again every second, and
+at once when it failed; but not for each of the connections that a crowd makes.
 """
 
 from __future__ import annotations
 
+import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,12 +40,23 @@ class Sentinels:
         self._hosts = list(addresses.hosts)
         self._question = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", addresses.sentinel)
         self._server: tuple[str, int] | None = None
+        # Where those who follow us think that it is.
+        self._followed: tuple[str, int] | None = None
+        self._doubted = True
+        self._gate = threading.Lock()
         self._pause = _OFTEN
         self.due: float = monotonic() + _OFTEN
 
     def connection(self) -> Any:
         """Return a connection to the server, wherever it is now."""
-        return self._addresses.connection(*self._found())
+        # One asks, and the others have the answer; nobody waits for longer than he would ask.
+        waited = self._gate.acquire(timeout=self._patience)
+        try:
+            server = self._known() or self._found()
+        finally:
+            if waited:
+                self._gate.release()
+        return self._addresses.connection(*server)
 
     async def async_connection(self) -> Any:
         """Return a connection for asynchronous code."""
@@ -51,25 +64,39 @@ class Sentinels:
 
     def moved(self) -> bool:
         """Ask the Sentinels; say whether another server has taken the place of ours."""
-        before = self._server
+        before = self._followed
         self.due = monotonic() + self._pause  # only one caller asks
         try:
-            return self._found() != before
+            self._followed = self._found()
         except (RedisError, OSError):
             return self._unanswered()
+        return self._followed != before
 
     async def moved_async(self) -> bool:
         """Ask the Sentinels, in asynchronous code; otherwise as `moved`."""
-        before = self._server
+        before = self._followed
         self.due = monotonic() + self._pause
         try:
-            return await self._found_async() != before
+            self._followed = await self._found_async()
         except (RedisError, OSError):
             return self._unanswered()
+        return self._followed != before
+
+    def after_fork(self) -> None:
+        """Forget, in a child process, the threads of its parent."""
+        self._gate = threading.Lock()
+
+    def doubt(self) -> None:
+        """Ask before the next connection is made: the server failed, or takes no writes."""
+        self._doubted = True
 
     def server(self) -> tuple[str, int]:
         """Return where the server is now."""
         return self._found()
+
+    def _known(self) -> tuple[str, int] | None:
+        """Return where the server was a moment ago, if nothing went wrong since."""
+        return None if self._doubted or monotonic() >= self.due else self._server
 
     def _unanswered(self) -> bool:
         # The server itself may be all right; if it is not, whoever uses it will say so.
@@ -113,7 +140,8 @@ class Sentinels:
                 f"The Sentinel does not know the service {self._addresses.sentinel!r}"
             )
         host, port = (part.decode() if isinstance(part, bytes) else part for part in reply)
-        self._server = host, int(port)
+        self._server, self._doubted = (host, int(port)), False
+        self._followed = self._followed or self._server
         self._pause = _OFTEN
         self.due = monotonic() + _OFTEN
         return self._server

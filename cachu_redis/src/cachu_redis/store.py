@@ -69,7 +69,7 @@ class RedisStore(Store):
             names = [bucket.entry + digest, bucket.region]
             if mark:
                 names.append(bucket.tag + mark)
-            near.table.keep(near.entries, key, names, data, ticket)
+            return near.table.keep(near, key, names, data, ticket)
         return data
 
     def store(self, key: str, data: bytes, ttl: float, tag: str = "") -> None:

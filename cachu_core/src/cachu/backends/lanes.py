@@ -1,8 +1,9 @@
 """A lane is one way of using a store that may fail; it counts, tells, and leaves the store alone.
 
-A store that fails is told of once per outage. After two faults in a row it is left alone, for a
-tenth of a second at first and at most for a second, so that a dead server costs a bounded total
-and not a timeout per call. Then one caller tries.
+A store that fails is told of once per outage, and of each kind of fault once a minute at most.
+After two faults in a row it is left alone, for a tenth of a second at first and at most for a
+second, so that a dead server costs a bounded total and not a timeout per call. Then one caller
+tries.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 ENOUGH: Final = 2
 SHORTEST: Final = 0.1
 LONGEST: Final = 1.0
-# A single fault is told of so many seconds after the last one, so that a store that fails now and
-# then does not fill the log.
+# A kind of fault is told of so many seconds after the last time, so that a store that comes and
+# goes does not fill the log.
 _SELDOM: Final = 60.0
 # No faults: they say what the caller, or its configuration, has to change.
 PASSED: Final = (SerializationError, ConfigurationError, PluginError, CapabilityError)
@@ -52,8 +53,18 @@ class Lane:
     """
 
     __slots__ = (
-        *("_cause", "_label", "_lock", "_outcome", "_pause", "_row", "_since", "_told"),
-        *("_told_at", "_trying", "_until", "_what", "_why", "_worse", "faults", "troubled", "used"),
+        *(
+            "_cause",
+            "_counted",
+            "_label",
+            "_lines",
+            "_lock",
+            "_outcome",
+            "_pause",
+            "_row",
+            "_since",
+        ),
+        *("_told", "_trying", "_until", "_what", "_why", "_worse", "faults", "troubled", "used"),
     )
 
     def __init__(self, label: str, what: str, outcome: str, worse: Lane | None = None) -> None:
@@ -70,7 +81,9 @@ class Lane:
         self._since = self._until = 0.0
         self._trying = False
         self._told = False
-        self._told_at: float | None = None
+        # When each kind of fault was told of last, and how many faults there had been by then.
+        self._lines: dict[str, float] = {}
+        self._counted = 0
         self.troubled: bool = False
         self.faults: int = 0
         self.used: bool = True
@@ -220,20 +233,23 @@ class Lane:
         return BackendError(f"{self._label} {self._what}: {why}")
 
     def tell(self, error: Exception) -> None:
-        """Tell of an outage, once."""
+        """Tell of an outage, once, unless one of its kind was told of within the last minute."""
+        kind = type(error).__name__
         with self._lock:
-            now, last = time.time(), self._told_at
-            due = last is None or self._row >= ENOUGH or not last <= now < last + _SELDOM
+            now, last = time.time(), self._lines.get(kind)
+            due = last is None or not last <= now < last + _SELDOM
             implied = self._worse is not None and self._worse.troubled
             if self._told or implied or not due or not self.used:
                 return
-            self._told, self._told_at = True, now
+            self._told, self._lines[kind] = True, now
+            untold, self._counted = self.faults - self._counted - 1, self.faults
         _log().warning(
-            "%s %s: %s; %s. Further faults are only counted.",
+            "%s %s: %s; %s. Further faults are only counted%s.",
             self._label,
             self._what,
             _spell(error),
             self._outcome,
+            f", as {untold} were since the last such line" if untold > 0 else "",
         )
 
     def recovered(self) -> None:

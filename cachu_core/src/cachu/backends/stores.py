@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 
 from cachu.backends import Capability
 from cachu.errors import CapabilityError
-from cachu.serializers.envelope import Held
+from cachu.serializers.held import Held, Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cachu.backends import RegionName
 
-__all__ = ["AsyncStore", "Held", "Lease", "Store"]
+__all__ = ["AsyncStore", "Held", "Lease", "Store", "Watch"]
 
 
 class Lease:
@@ -70,7 +70,8 @@ class Store(ABC):
         Stale data may be returned, its age is checked by cachu. *tag* is the tag that the data
         was stored with if the caller knows it, else None; it never changes the answer. A store
         that keeps data at hand may return it as `Held`, the same object each time: what is in it is
-        verified only once.
+        verified only once. One that is told of every change may return `Held.watched(data, watch)`:
+        cached functions then use the entry without asking, for as long as the `Watch` says.
         """
 
     @abstractmethod

@@ -19,19 +19,20 @@ import struct
 import time
 from hashlib import blake2b
 from hmac import compare_digest
+from math import inf
 from zlib import crc32
 
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.errors import SerializationError
+from cachu.serializers.held import Held, Near, WatchedEntry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Final
 
     from cachu.serializers import Serializer
-
-    # When an entry was made, and until when it is fresh.
-    Verified = tuple[float, float]
+    from cachu.serializers.held import Verified
 
 _MAGIC: Final = b"\xc5\xcc"
 _VERSION: Final = 1
@@ -44,20 +45,12 @@ _TIMES: Final = struct.Struct(">dd")
 _SKEW: Final = 5.0
 # From this size on, in bytes, not copying is worth the making of a view.
 _LARGE: Final = 4096
+# Up to this size, in bytes, cached functions may keep what a store holds, decoded.
+_KEPT: Final = 1 << 16
 
 
 class OtherSerializerError(SerializationError):
     """An entry is whole, but for those who use another serializer."""
-
-
-class Held(bytes):
-    """Bytes that a store keeps at hand, to return them again for as long as they are current.
-
-    Attributes:
-        verified: The times of the entry in them, once they were verified, which is done once.
-    """
-
-    verified: Verified | None = None
 
 
 class Codec:
@@ -125,8 +118,9 @@ class Codec:
             SerializationError: If it is damaged, foreign, of another version, serializer, key or
                 region, not signed with our secret key, or of a class that is not there any more.
         """
-        if type(data) is Held:
-            verified = data.verified
+        near = None
+        if type(data) is Held and (data.reader is self or data.is_for(self)):
+            near, verified = data.near, data.verified
             if verified is None:
                 verified = data.verified = self._verified(key, data)
         else:
@@ -135,9 +129,39 @@ class Codec:
         now = time.time()
         if now >= deadline or made > now + _SKEW:
             return NO_VALUE
+        if near is not None and len(data) <= _KEPT:
+            return self._watched(data, near, verified)
+        return CacheEntry(self._value(data), made)
+
+    def _watched(self, data: bytes, near: Near, verified: Verified) -> CacheEntry:
+        """Return the entry in *data* as one that cached functions may keep."""
+        if near.end == -inf:
+            self._teach(near, data, verified)
+        try:
+            value = near.value if near.again is None else near.again()
+        except KeyError:
+            value = self._value(data)  # says what is wrong
+        return WatchedEntry(value, verified[0], near)
+
+    def _teach(self, near: Near, data: bytes, verified: Verified) -> None:
+        """Have *near* make the value in *data*, as long as it is fresh."""
+        from cachu.serializers.fresh import maker
+
+        value = self._value(data)
+        try:
+            near.again = maker(value)
+        except ValueError:
+            near.again = _decoder(self._loads, data[self._size :])
+        if near.again is None:
+            near.value = value
+        made, deadline = verified
+        near.start = made - _SKEW
+        near.end = deadline  # the last: from now on it may be used
+
+    def _value(self, data: bytes) -> Any:
         large: Any = memoryview(data) if self._views and len(data) >= _LARGE else data
         try:
-            return CacheEntry(self._loads(large[self._size :]), made)
+            return self._loads(large[self._size :])
         except Exception as error:
             message = f"its value cannot be read back: {type(error).__name__}: {error}"
             raise SerializationError(message) from error
@@ -189,6 +213,18 @@ class Codec:
         signer = blake2b(self._namespace, digest_size=16, key=self._key or b"")
         signer.update(head)
         return signer
+
+
+def _decoder(loads: Callable[[bytes], Any], payload: bytes) -> Callable[[], Any]:
+    """Return what decodes a value for each caller, and raises `KeyError` if that fails."""
+
+    def again() -> Any:
+        try:
+            return loads(payload)
+        except Exception as error:
+            raise KeyError(*error.args) from error
+
+    return again
 
 
 def _head(name: bytes, *, signed: bool) -> bytes:

@@ -44,6 +44,8 @@ class AsyncStoredCalls(StoredCalls):
                 fault = error
             if entry is not NO_VALUE and (self._trusting or self._policy.accepts(entry)):
                 self._counters.hits += 1
+                if type(entry) is not CacheEntry:
+                    self._keep(key, entry)
                 return entry.value
         creation = self._creation(name, args, kwargs, entry, fault)
         value = await self._make(backend, creation, landings, overwrite)

@@ -58,6 +58,11 @@ class KnownKeys:
             self._known[raw] = key, types
         return key
 
+    def types(self, raw: Hashable) -> Types | None:
+        """Return what tells calls with this raw key from lookalikes; None if it must be spelled."""
+        types = self._alike.get(type(raw)) or self._types(raw)
+        return None if types is None or _size(raw) > _LARGEST else types
+
 
 def _unknown(_: Any) -> Types | None:
     """Have every key spelled."""

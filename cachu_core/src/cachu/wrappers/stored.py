@@ -13,6 +13,7 @@ from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.errors import BackendError, BrokenPluginError, CapabilityError
 from cachu.wrappers.creation import Creation, copied
 from cachu.wrappers.known_keys import KnownKeys
+from cachu.wrappers.near_rows import NearRows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cachu.backends import Backend
     from cachu.flights import Flight
     from cachu.regions import LiveRegion
+    from cachu.serializers.held import Near
     from cachu.wrappers.callee import Callee
     from cachu.wrappers.memory import Args, Kwargs
 
@@ -31,17 +33,31 @@ UNKNOWN = -1
 
 
 class StoredCalls:
-    """Finds, makes, sets and deletes the entries of one function on one backend."""
+    """Finds, makes, sets and deletes the entries of one function on one backend.
 
-    mode = "direct"
+    Args:
+        callee: The function.
+        region: The region.
+        expose: Refers to what shows the wrapper that the mode has changed.
 
-    def __init__(self, callee: Callee, region: LiveRegion) -> None:
+    Attributes:
+        mode: How the wrapper may find hits by itself; in no way, until the store watches an entry.
+        near: What it finds them in.
+    """
+
+    def __init__(
+        self, callee: Callee, region: LiveRegion, expose: Callable[[], Callable[[], None] | None]
+    ) -> None:
         self.callee = callee
         self.region = region
+        self._expose = expose
         self._run = callee.function
         self._counters = callee.counters
         self._policy = callee.policy
-        self._key = KnownKeys(callee).key
+        keys = KnownKeys(callee)
+        self._key = keys.key
+        self.mode: str = "direct"
+        self.near: NearRows = NearRows(keys)
         self._timeout = callee.lock_timeout
         self._fail_open = region.region.config.fail_open
         # Whether every fresh entry will do.
@@ -66,6 +82,8 @@ class StoredCalls:
                 fault = error
             if entry is not NO_VALUE and (self._trusting or self._policy.accepts(entry)):
                 self._counters.hits += 1
+                if type(entry) is not CacheEntry:
+                    self._keep(key, entry)
                 return entry.value
         creation = self._creation(name, args, kwargs, entry, fault)
         value = self._make(backend, creation, landings, overwrite)
@@ -210,6 +228,18 @@ class StoredCalls:
         except BackendError as error:
             self._fault(error)
             return UNKNOWN
+
+    def _keep(self, raw: Hashable, entry: CacheEntry) -> None:
+        """Have the wrapper answer this call by itself from now on, if the store watches."""
+        near: Near | None = getattr(entry, "near", None)
+        if near is None or not self._trusting:
+            return
+        self.near.keep(raw, near)
+        if self.mode != "near":
+            self.mode = "near"
+            expose = self._expose()
+            if expose is not None:
+                expose()
 
     def _creation(
         self,

@@ -22,8 +22,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cachu.wrappers.parameters import Shape
 
-# How a wrapper finds a hit by itself; "direct" has it ask the call path for everything.
-MODES = ("timed", "lasting", "timed-bounded", "lasting-bounded", "direct")
+# How a wrapper finds a hit by itself: in memory, or near, which is what a store watches over.
+# "direct" has it ask the call path for everything.
+MODES = ("timed", "lasting", "timed-bounded", "lasting-bounded", "near", "direct")
 
 
 def wrapper(shape: Shape, mode: str, *, coroutine: bool) -> str:
@@ -89,19 +90,24 @@ def _hit(shape: Shape, mode: str) -> list[str]:
     parts = _raw_parts(shape)
     # The class of self is part of the key itself and needs no second look.
     checked = [i for i, part in enumerate(parts) if not part.startswith("type(")]
-    stamp = "deadline" if mode.startswith("timed") else "created"
-    unpacked = ["value", stamp, *(f"t{i}" for i in checked)]
+    kept = ["value", "deadline" if mode.startswith("timed") else "created"]
     checks = [f"type({parts[i]}) is t{i}" for i in checked]
+    found = ["hits[thread()] += 1" if FREE_THREADED else "hits += 1", "return value"]
     if mode.startswith("timed"):
         checks.append("time.time() < deadline")
-    found = ["hits[thread()] += 1" if FREE_THREADED else "hits += 1", "return value"]
     if mode.endswith("bounded"):
         found.insert(0, f"touch({raw_key(shape)})")
+    if mode == "near":
+        kept = ["near"]
+        checks.append("near.start <= time.time() < near.end")
+        checks.append("time.monotonic() < near.watch.until")
+        found[:0] = ["again = near.again", "value = near.value if again is None else again()"]
+    unpacked = [*kept, *(f"t{i}" for i in checked)]
     if checks:
         found = [f"if {' and '.join(checks)}:", *(f"    {line}" for line in found)]
     lines = [
         "try:",
-        f"    {', '.join(unpacked)} = entries[{raw_key(shape)}]",
+        f"    {', '.join(unpacked)}, = entries[{raw_key(shape)}]",
         *(f"    {line}" for line in found),
         # Not there, unhashable, or an entry of another form: the call path looks with more care.
         # (A warning is what `python -bb` makes of bytes beside str.) Nothing else is caught, for a
