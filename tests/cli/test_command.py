@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 import cachu
-from cachu import config, plugins, projects
+from cachu import catalogue, config, projects
 from cachu.cli import main
 from cachu.cli.app import app
 
@@ -221,10 +221,10 @@ def test_errors_of_the_environment_name_the_variable(project, monkeypatch):
 
 def test_all_plugins_are_listed_with_what_is_wrong_with_them(project, monkeypatch):
     project()
-    real = plugins.entries
+    real = catalogue.entries
     broken = EntryPoint("shelf", "no_such_module", "cachu")
-    monkeypatch.setattr(plugins, "entries", lambda: {**real(), "shelf": [broken]})
-    monkeypatch.setattr(plugins, "_scan", None)
+    monkeypatch.setattr(catalogue, "entries", lambda: {**real(), "shelf": [broken]})
+    monkeypatch.setattr(catalogue, "_scan", None)
     result = run("plugins", "--json")
     found = {row["name"]: row for row in json.loads(result.output)}
     assert {"memory", "digest", "file", "redis", "dogpile"} <= found.keys()
@@ -234,7 +234,7 @@ def test_all_plugins_are_listed_with_what_is_wrong_with_them(project, monkeypatc
     assert "file_dir" in found["file"]["options"]
     assert "No module named 'no_such_module'" in found["shelf"]["error"]
     assert "cachu-file" in run("plugins").output
-    monkeypatch.setattr(plugins, "_scan", None)
+    monkeypatch.setattr(catalogue, "_scan", None)
 
 
 def test_nothing_is_cached_yet(project, tmp_path):

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 
-from cachu import config, plugins
+from cachu import catalogue, config, plugins
 from cachu.config import (
     DEFAULT,
     Config,
@@ -32,7 +32,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "_subscribers", [])
     monkeypatch.setattr(plugins, "_manager", None)
     monkeypatch.setattr(plugins, "_plugins", {})
-    monkeypatch.setattr(plugins, "_scan", None)
+    monkeypatch.setattr(catalogue, "_scan", None)
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: [])
 
 

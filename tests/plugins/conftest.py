@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cachu import config, plugins
+from cachu import catalogue, config, plugins
 
 Distribute = Callable[..., Path]
 
@@ -38,7 +38,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin with no plugin loaded and no package configured."""
     monkeypatch.setattr(plugins, "_manager", None)
     monkeypatch.setattr(plugins, "_plugins", {})
-    monkeypatch.setattr(plugins, "_scan", None)
+    monkeypatch.setattr(catalogue, "_scan", None)
     monkeypatch.setattr(config, "_configs", {})
     monkeypatch.setattr(config, "_subscribers", [])
 
@@ -50,7 +50,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
     real = importlib.metadata.entry_points
-    foreign = {(e.name, e.value) for e in real(group=plugins.GROUP)}
+    foreign = {(e.name, e.value) for e in real(group=catalogue.GROUP)}
 
     def entry_points(*, group: str) -> list[importlib.metadata.EntryPoint]:
         return [e for e in real(group=group) if (e.name, e.value) not in foreign]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pluggy
 import pytest
 
-from cachu import plugins
+from cachu import catalogue, plugins
 from cachu.config import configure, get_config
 from cachu.errors import (
     BrokenPluginError,
@@ -59,7 +59,7 @@ def test_a_plugin_that_is_known_but_not_installed(site: Path) -> None:
         plugins.ensure("redis")
     assert isinstance(caught.value, ConfigurationError)
     assert isinstance(caught.value, LookupError)
-    for name, command in plugins.KNOWN.items():
+    for name, command in catalogue.KNOWN.items():
         if name == "msgpack":
             continue  # ships with the core, and needs a package that is there in the tests
         with pytest.raises(UnknownPluginError) as caught:

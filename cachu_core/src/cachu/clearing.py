@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from cachu import config, namesakes, packages, plugins, regions, sharing
+from cachu import catalogue, config, namesakes, packages, plugins, regions, sharing
 from cachu.errors import CachuError, ConfigurationError
 from cachu.options import checked
 from cachu.ttls import seconds
@@ -60,7 +60,7 @@ class Scope:
         if self._asked_for is not None:
             return [self._asked_for]
         there = {*_IN_PROCESS, *self._used(), *plugins.installed()}
-        there = {name for name in there if plugins.serving(name) not in plugins.FAMILIES}
+        there = {name for name in there if plugins.serving(name) not in catalogue.FAMILIES}
         return sorted(there | {n for n, users in self._families().items() if self._concerns(users)})
 
     def skips(self, backend: str) -> bool:
@@ -129,7 +129,7 @@ class Scope:
         own = self._caller if self.package == ALL_PACKAGES else self.package
         pairs.append((own, config.get_config(own).backend))
         for package, backend in pairs:
-            if "." in backend and plugins.serving(backend) in plugins.FAMILIES:
+            if "." in backend and plugins.serving(backend) in catalogue.FAMILIES:
                 found.setdefault(backend, set()).add(package)
         return found
 

@@ -9,7 +9,7 @@ import os
 from _thread import allocate_lock
 from types import MappingProxyType
 
-from cachu import packages, plugins
+from cachu import catalogue, packages, plugins
 from cachu.errors import ConfigurationError, PluginError
 from cachu.options import DEFAULT, DEFAULTS, Default, checked, owner_of, settings_made
 from cachu.settings import Settings, redacted
@@ -334,7 +334,7 @@ def _changed(
     for name in {*changed, backend} - {DEFAULT}:
         plugin = plugins.serving(name)
         mine = [option for option, owner in owners.items() if owner == plugin]
-        if mine or owned.get(plugin) or name not in plugins.BUILT_IN:
+        if mine or owned.get(plugin) or name not in catalogue.BUILT_IN:
             kept = name != backend
             settings = settings_made(name, mine, owned.get(plugin, {}), kept=kept)
             if settings is not None:

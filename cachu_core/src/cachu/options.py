@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _thread import TIMEOUT_MAX
 
-from cachu import plugins
+from cachu import catalogue, plugins
 from cachu.errors import ConfigurationError, PluginError
 from cachu.settings import Settings, did_you_mean, got
 from cachu.ttls import is_timedelta
@@ -169,5 +169,5 @@ def _unknown(option: str, owner: str | None) -> ConfigurationError:
 def _nearest_plugin(option: str) -> str:
     from difflib import get_close_matches
 
-    known = {*plugins.KNOWN, *plugins.installed()}
+    known = {*catalogue.KNOWN, *plugins.installed()}
     return next(iter(get_close_matches(option.partition("_")[0], known, n=1)), "memory")

@@ -1,21 +1,15 @@
-"""Finds plugins by name, and loads each one when it is first asked for.
+"""Loads each plugin when it is first asked for, and calls its hooks.
 
-What ships with the core is found without looking at what is installed, and nothing that is broken
-disturbs those who do not ask for it.
+Nothing that is broken disturbs those who do not ask for it.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from _thread import allocate_lock
 
-from cachu.errors import (
-    BrokenPluginError,
-    PluginConflictError,
-    PluginError,
-    UnknownPluginError,
-)
+from cachu import catalogue
+from cachu.errors import PluginConflictError, PluginError, UnknownPluginError
 from cachu.loads import loads
 from cachu.settings import Settings, did_you_mean
 
@@ -26,51 +20,12 @@ if TYPE_CHECKING:
 
     import pluggy
 
-GROUP = "cachu"
-LOADED = "CACHU_LOAD_PLUGINS"
-"""The environment variable that, if it is set, names the only entry points that are loaded."""
 TRACED = "CACHU_TRACE_PLUGINS"
 """The environment variable that has what is loaded, and which hook answers, told on stderr."""
-
-_KINDS = {
-    "cachu_make_backend": "backend",
-    "cachu_make_async_backend": "asynchronous backend",
-    "cachu_make_key_serializer": "key serializer",
-    "cachu_make_value_serializer": "value serializer",
-    "cachu_make_lock_provider": "lock provider",
-}
-_BUILT_IN_KINDS = {
-    "memory": ("cachu_make_backend", "cachu_make_async_backend"),
-    "null": ("cachu_make_backend", "cachu_make_async_backend"),
-    "digest": ("cachu_make_key_serializer",),
-    "text": ("cachu_make_key_serializer",),
-    "pickle": ("cachu_make_value_serializer",),
-    "pickle-signed": ("cachu_make_value_serializer",),
-    "msgpack": ("cachu_make_value_serializer",),
-    "json": ("cachu_make_value_serializer",),
-    "thread": ("cachu_make_lock_provider",),
-}
-BUILT_IN = {
-    **dict.fromkeys(_BUILT_IN_KINDS, "cachu.backends.builtin"),
-    "dogpile": "cachu.backends.dogpile",
-}
-"""The plugins that ship with the core, and the module of each."""
-_BUILT_IN_KINDS["dogpile"] = ("cachu_make_backend", "cachu_make_lock_provider")
-FAMILIES = {"dogpile": "backend='dogpile.cache.dbm'"}
-"""The plugins that answer to longer names only, and an example of one."""
-_NEEDS = {"msgpack": "msgspec"}  # what has to be installed beside the core
-KNOWN = {
-    "file": "pip install cachu-file",
-    "redis": 'pip install "cachu[redis]"',
-    "diskcache": 'pip install "cachu[diskcache]"',
-    "msgpack": 'pip install "cachu[msgpack]"',
-}
-"""The plugins that ship beside the core, and how to install each."""
 
 _lock = allocate_lock()
 _manager: pluggy.PluginManager | None = None
 _plugins: dict[str, object] = {}  # what was loaded or registered, by name
-_scan: tuple[list[str], dict[str, list[EntryPoint]]] | None = None
 
 
 def manager() -> pluggy.PluginManager:
@@ -92,9 +47,9 @@ def _made() -> pluggy.PluginManager:
 
     from cachu import hookspecs
 
-    made = pluggy.PluginManager(GROUP)
+    made = pluggy.PluginManager(catalogue.GROUP)
     made.add_hookspecs(hookspecs)
-    for module in sorted(set(BUILT_IN.values())):
+    for module in sorted(set(catalogue.BUILT_IN.values())):
         made.register(import_module(module), name=module)
         _trace(made, import_module(module), module, "cachu-core")
     made.check_pending()
@@ -119,13 +74,13 @@ def make(hook: str, name: str, region: object) -> object:
     """
     made = optional(hook, name, region)
     if made is None:
-        raise _not_a(name, hook)
+        raise catalogue.lacking(name, hook)
     return made
 
 
 def optional(hook: str, name: str, region: object) -> object | None:
     """Do as `make` does, but return None where the plugin makes no such thing."""
-    _refuse_family(name)
+    catalogue.refuse_family(name)
     ensure(name)
     with loads:
         made: object | None = getattr(manager().hook, hook)(name=name, region=region)
@@ -153,9 +108,9 @@ def settings_of(name: str) -> type[Settings] | None:
     except PluginError:  # of a family, that there is no such member
         raise
     except Exception as error:
-        entries = _entries(fresh=False).get(name)
-        origin = _origin(entries[0]) if entries else "this application"
-        raise _broken(name, origin, error) from error
+        entries = catalogue.allowed(fresh=False).get(name)
+        origin = catalogue.origin_of(entries[0]) if entries else "this application"
+        raise catalogue.broken(name, origin, error) from error
 
 
 def serving(name: str) -> str:
@@ -169,11 +124,11 @@ def serving(name: str) -> str:
         The name itself, or the part before its first dot if only that is a plugin's name.
     """
     head = name.partition(".")[0]
-    if head == name or name in BUILT_IN or name in _plugins:
+    if head == name or name in catalogue.BUILT_IN or name in _plugins:
         return name
-    if head in BUILT_IN:
+    if head in catalogue.BUILT_IN:
         return head
-    there = _plugins.keys() | _entries(fresh=False).keys()
+    there = _plugins.keys() | catalogue.allowed(fresh=False).keys()
     return head if head in there and name not in there else name
 
 
@@ -193,21 +148,21 @@ def ensure(name: str, *hooks: str) -> None:
     if plugin != name:
         ensure(plugin)
         if manager().hook.cachu_settings(name=name) is None:
-            raise _unknown(name)
+            raise catalogue.unknown(name, _plugins)
         name = plugin
     elif hooks:
-        _refuse_family(name)
-    if name in BUILT_IN:
-        if name in _NEEDS and not _is_there(_NEEDS[name]):
-            raise _unknown(name)
-        implemented = set(_BUILT_IN_KINDS[name])
+        catalogue.refuse_family(name)
+    if name in catalogue.BUILT_IN:
+        if catalogue.lacks_need(name):
+            raise catalogue.unknown(name, _plugins)
+        implemented = set(catalogue.BUILT_IN_HOOKS[name])
     else:
         if name not in _plugins:
             _load(name)
         callers = manager().get_hookcallers(_plugins[name]) if hooks else ()
         implemented = {caller.name for caller in callers or ()}
     if hooks and not implemented & set(hooks):
-        raise _not_a(name, hooks[0])
+        raise catalogue.lacking(name, hooks[0])
 
 
 def hooks_of(name: str) -> list[str]:
@@ -219,8 +174,8 @@ def hooks_of(name: str) -> list[str]:
     Returns:
         Their names, without `cachu_`.
     """
-    if name in BUILT_IN:
-        found = {*_BUILT_IN_KINDS[name]}
+    if name in catalogue.BUILT_IN:
+        found = {*catalogue.BUILT_IN_HOOKS[name]}
     else:
         found = {caller.name for caller in manager().get_hookcallers(_plugins[name]) or ()}
     return sorted(each.removeprefix("cachu_") for each in found)
@@ -243,7 +198,7 @@ def register(plugin: object, name: str | None = None) -> str:
     """
     name = name or manager().get_canonical_name(plugin)
     with _guarded():
-        if name in BUILT_IN or name in _plugins:
+        if name in catalogue.BUILT_IN or name in _plugins:
             raise PluginConflictError(
                 f"A cachu plugin called {name!r} is registered already. Choose another name, or "
                 "wrap its hooks with @hookimpl(wrapper=True)."
@@ -276,8 +231,8 @@ def installed() -> dict[str, str]:
         `"distribution version"` by plugin name; where several provide one name, all of them.
     """
     return {
-        name: ", ".join(sorted({_origin(entry) for entry in entries}))
-        for name, entries in sorted(_entries(fresh=True).items())
+        name: ", ".join(sorted({catalogue.origin_of(entry) for entry in entries}))
+        for name, entries in sorted(catalogue.allowed(fresh=True).items())
     }
 
 
@@ -295,85 +250,43 @@ def owner(option: str) -> str | None:
     Returns:
         The name of a plugin that is installed, registered or known; None if there is none.
     """
-    for name in BUILT_IN:
+    for name in catalogue.BUILT_IN:
         if option.startswith(prefix(name)):
             declared = settings_of(name)
             if declared is not None and option in declared.options():
                 return name
     for fresh in (False, True):
-        names = {*BUILT_IN, *KNOWN, *_plugins, *_entries(fresh=fresh)}
+        names = {*catalogue.BUILT_IN, *catalogue.KNOWN, *_plugins, *catalogue.allowed(fresh=fresh)}
         owners = [name for name in names if option.startswith(prefix(name))]
         if owners:
             return max(owners, key=len)
     return None
 
 
-def _is_there(module: str) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(module) is not None
-
-
-def _refuse_family(name: str) -> None:
-    if name in FAMILIES:
-        raise UnknownPluginError(
-            f"{name!r} stands for many backends. Name one of them, for example {FAMILIES[name]}."
-        )
-
-
 def _load(name: str) -> None:
     entry = _find(name)
-    origin = _origin(entry)
+    origin = catalogue.origin_of(entry)
     try:
         with loads:
             plugin = entry.load()  # not under a lock: an import may wait for another thread's
     except Exception as error:
-        raise _broken(name, origin, error) from error
+        raise catalogue.broken(name, origin, error) from error
     with _guarded():
         if name not in _plugins:
             _add(plugin, name, origin)
 
 
 def _find(name: str) -> EntryPoint:
-    entries = _entries(fresh=False).get(name) or _entries(fresh=True).get(name)
+    entries = catalogue.allowed(fresh=False).get(name) or catalogue.allowed(fresh=True).get(name)
     if not entries:
-        raise _unknown(name)
-    origins = sorted({_origin(entry) for entry in entries})
+        raise catalogue.unknown(name, _plugins)
+    origins = sorted({catalogue.origin_of(entry) for entry in entries})
     if len(origins) > 1:
         raise PluginConflictError(
             f"More than one distribution provides the cachu plugin {name!r}: {', '.join(origins)}. "
             "Uninstall all but one."
         )
     return entries[0]
-
-
-def entries() -> dict[str, list[EntryPoint]]:
-    """Find all entry points that distributions provide, without loading any.
-
-    Returns:
-        Those of each name; `CACHU_LOAD_PLUGINS` makes no difference.
-    """
-    from importlib.metadata import entry_points
-
-    found: dict[str, list[EntryPoint]] = {}
-    for entry in entry_points(group=GROUP):
-        found.setdefault(entry.name, []).append(entry)
-    return found
-
-
-def is_allowed(name: str) -> bool:
-    """Tell whether `CACHU_LOAD_PLUGINS` leaves a plugin out; what the core has is always there."""
-    allowed = os.environ.get(LOADED)
-    return allowed is None or name in BUILT_IN or name in allowed.replace(",", " ").split()
-
-
-def _entries(*, fresh: bool) -> dict[str, list[EntryPoint]]:
-    """Scan what may be loaded; an old scan will do if nothing has changed that it depends on."""
-    global _scan  # noqa: PLW0603  the last scan
-    place = [*sys.path, os.environ.get(LOADED, "*")]
-    if fresh or _scan is None or _scan[0] != place:
-        _scan = (place, {name: found for name, found in entries().items() if is_allowed(name)})
-    return _scan[1]
 
 
 def _add(plugin: object, name: str, origin: str) -> None:
@@ -385,7 +298,7 @@ def _add(plugin: object, name: str, origin: str) -> None:
     except Exception as error:
         if pm.is_registered(plugin):
             pm.unregister(plugin)
-        raise _broken(name, origin, error) from error
+        raise catalogue.broken(name, origin, error) from error
     _trace(pm, plugin, name, origin)
     _plugins[name] = plugin
 
@@ -402,7 +315,7 @@ def _check_hooks(plugin: object) -> None:
         if not caller.has_spec() and not all(
             impl.optionalhook for impl in caller.get_hookimpls() if impl.plugin is plugin
         ):
-            hint = did_you_mean(caller.name, [*_KINDS, "cachu_settings"])
+            hint = did_you_mean(caller.name, [*catalogue.KINDS, "cachu_settings"])
             raise LookupError(f"cachu has no hook {caller.name!r}.{hint}")
 
 
@@ -415,42 +328,6 @@ def _own_settings(name: str, declared: object) -> type[Settings] | None:
         if not option.startswith(prefix(name)):
             raise ValueError(f"its option {option!r} does not begin with {prefix(name)!r}")
     return declared
-
-
-def _unknown(name: str) -> UnknownPluginError:
-    there = {*BUILT_IN, *_plugins, *_entries(fresh=False)}
-    if not is_allowed(name) and name in entries():
-        return UnknownPluginError(
-            f"The cachu plugin {name!r} is installed, but the environment variable {LOADED} does "
-            "not name it, so it is not loaded."
-        )
-    if name in KNOWN:
-        return UnknownPluginError(
-            f"The cachu plugin {name!r} is not installed. Install it with: {KNOWN[name]}"
-        )
-    close = did_you_mean(name, there | set(KNOWN))
-    for known, command in KNOWN.items():
-        if known not in there and f"{known!r}" in close:
-            close += f" Install it with: {command}."
-    return UnknownPluginError(
-        f"No cachu plugin is called {name!r}.{close} Available: {', '.join(sorted(there))}."
-    )
-
-
-def _not_a(name: str, hook: str) -> UnknownPluginError:
-    kind = _KINDS.get(hook, hook)
-    others = sorted(each for each, hooks in _BUILT_IN_KINDS.items() if hook in hooks)
-    known = f" Built in are: {', '.join(others)}." if others else ""
-    return UnknownPluginError(f"The cachu plugin {name!r} has no {kind}.{known}")
-
-
-def _broken(name: str, origin: str, error: Exception) -> BrokenPluginError:
-    reason = f"{type(error).__name__}: {error}"
-    return BrokenPluginError(f"The cachu plugin {name!r} from {origin} failed to load: {reason}")
-
-
-def _origin(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
 
 
 def _guarded() -> AbstractContextManager[object]:

@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import NamedTuple
 
-from cachu import plugins, regions
+from cachu import catalogue, plugins, regions
 from cachu.backends import Capability
 from cachu.cli import situation
 from cachu.errors import CachuError, PluginError
@@ -54,9 +54,9 @@ def examine(backends: list[str]) -> Iterator[Finding]:
 
 
 def _of_plugins() -> Iterator[Finding]:
-    for name, found in sorted(plugins.entries().items()):
-        if not plugins.is_allowed(name):
-            yield Finding("ok", name, f"is left out by {plugins.LOADED}")
+    for name, found in sorted(catalogue.entries().items()):
+        if not catalogue.is_allowed(name):
+            yield Finding("ok", name, f"is left out by {catalogue.LOADED}")
             continue
         try:
             plugins.ensure(name)

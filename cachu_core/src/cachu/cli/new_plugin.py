@@ -6,7 +6,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from cachu import plugins
+from cachu import catalogue, plugins
 from cachu.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ def generate(name: str, directory: Path) -> list[Path]:
         raise ConfigurationError(
             f"A plugin's name is lower-case letters and digits, with _ or - between; got {name!r}"
         )
-    if name in plugins.BUILT_IN or name in plugins.KNOWN:
+    if name in catalogue.BUILT_IN or name in catalogue.KNOWN:
         raise ConfigurationError(f"{name!r} is a plugin of cachu itself; choose another name.")
     folder = directory / f"cachu-{name.replace('_', '-')}"
     if folder.exists():

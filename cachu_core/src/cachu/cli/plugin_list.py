@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from cachu import plugins, regions
+from cachu import catalogue, plugins, regions
 from cachu.backends import Capability
 from cachu.cli.situation import OWN
 from cachu.errors import CachuError, PluginError
@@ -40,12 +40,12 @@ def every() -> list[Plugin]:
     """Describe all that is built in or installed, and load it to do so."""
     from cachu import __version__
 
-    there: dict[str, list[EntryPoint]] = plugins.entries()
-    core = [_described(n, "cachu-core", __version__) for n in sorted(plugins.BUILT_IN)]
+    there: dict[str, list[EntryPoint]] = catalogue.entries()
+    core = [_described(n, "cachu-core", __version__) for n in sorted(catalogue.BUILT_IN)]
     others = [
         _described(name, *_origin(entry))
         for name, found in sorted(there.items())
-        if name not in plugins.BUILT_IN
+        if name not in catalogue.BUILT_IN
         for entry in found
     ]
     return core + others
@@ -69,7 +69,7 @@ def _described(name: str, distribution: str, version: str) -> Plugin:
         return Plugin(name, distribution, version, [], [], [], str(error))
     able: list[str] = []
     reason = None
-    if name not in plugins.FAMILIES and {"make_backend", "make_async_backend"} & set(hooks):
+    if name not in catalogue.FAMILIES and {"make_backend", "make_async_backend"} & set(hooks):
         try:
             able = capabilities(regions.live(name, OWN, 300.0).backend.capabilities)
         except (CachuError, ImportError, OSError) as error:

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 import cachu
-from cachu import plugins
+from cachu import catalogue, plugins
 from cachu.testing.suite.gates import tell
 from cachu.testing.suite.keys import HOSTILE
 
@@ -120,7 +120,7 @@ def test_keys_are_the_same_in_other_processes(
     keys_of: Callable[..., str], cachu_key_serializer: Any
 ) -> None:
     name = cachu_key_serializer
-    if not isinstance(name, str) or name not in {*plugins.BUILT_IN, *plugins.installed()}:
+    if not isinstance(name, str) or name not in {*catalogue.BUILT_IN, *plugins.installed()}:
         pytest.skip("it is no installed plugin, which other processes would find")
     source = (
         "from cachu.testing.key_suite import _keys, SAMPLE\n"

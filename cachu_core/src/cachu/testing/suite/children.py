@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
-from cachu import plugins
+from cachu import catalogue, plugins
 from cachu.testing.suite import colours
 from cachu.testing.suite.colours import Asynchronous, Colour, Lifted, Plain, Running
 
@@ -71,7 +71,7 @@ class Children:
         """
         name = colour.backend_name
         plugin = plugins.serving(name)
-        if plugin not in plugins.BUILT_IN and plugin not in plugins.installed():
+        if plugin not in catalogue.BUILT_IN and plugin not in plugins.installed():
             raise LookupError("it is registered in this process only, and not installed")
         try:
             pickle.dumps(dict(colour.options))
