@@ -30,7 +30,7 @@ class Follower(threading.Thread):
     def __init__(self, table: NearTable) -> None:
         super().__init__(name="cachu-redis-near-watch", daemon=True)
         self._table = table
-        self.ended = threading.Event()
+        self.ended: threading.Event = threading.Event()
 
     def run(self) -> None:
         """Look now and then; sooner if a listener was lost."""
@@ -56,7 +56,7 @@ class Listener(threading.Thread):
         self._table = table
         self._place = place
         self._connect = connect
-        self.ended = threading.Event()
+        self.ended: threading.Event = threading.Event()
         self.heard: float = -inf
 
     def run(self) -> None:
