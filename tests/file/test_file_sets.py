@@ -4,18 +4,12 @@ import os
 
 import pytest
 
+from cachu.backends.stores import Lease
+from cachu.testing import FakeClock
 from cachu_file import connections, turns
 from cachu_file.engine import Engine
-from cachu_file.keylocks import WRITING, KeyLocks
+from cachu_file.keylocks import WRITING
 
-_COMPUTES = """
-store = made(root, package)
-lease = store.begin("f:1")
-say("computes")
-sys.stdin.readline()
-say(store.commit(lease, b"older", 60))
-sys.stdin.readline()
-"""
 _HOLDS_THE_TURN = """
 store = made(root, package)
 store.load("f:1")
@@ -32,12 +26,6 @@ def never_waits(monkeypatch):
         raise AssertionError("waits for a turn")
 
     monkeypatch.setattr(turns.Patience, "sleep", sleep)
-
-
-def ask(process, line=""):
-    process.stdin.write(f"{line}\n")
-    process.stdin.flush()
-    return process.stdout.readline().strip()
 
 
 def test_c4_a_set_of_the_only_writer_waits_for_no_turn(shelf, never_waits):
@@ -69,22 +57,6 @@ def test_c4_where_others_write_a_set_waits_for_its_turn(shelf, never_waits):
 
 
 @pytest.fixture
-def in_between(monkeypatch):
-    """What happens between the write of a set and its look for those who compute, once."""
-    computed = KeyLocks.computed
-
-    def happens(work):
-        def look(keys, key):
-            monkeypatch.setattr(KeyLocks, "computed", computed)
-            work()
-            return computed(keys, key)
-
-        monkeypatch.setattr(KeyLocks, "computed", look)
-
-    return happens
-
-
-@pytest.fixture
 def other(shelf, monkeypatch):
     """A store that shares nothing but the files, as that of another process, in a hurry."""
     monkeypatch.setattr(turns, "_PATIENCE", 0.01)
@@ -103,59 +75,56 @@ def store(request, shelf, other):
     return made
 
 
-@pytest.mark.parametrize("end", [True, False], ids=["its end", "its commit"])
-def test_c1_a_set_beats_what_is_stored_before_it_looks_who_computes(shelf, in_between, end):
-    """C1: its own commit was not the only one, so it writes again; or somebody computes still."""
-    store = shelf.plain()
-    store.store("f:2", b"x", 60)
-    computing = shelf.process(_COMPUTES)
-    assert computing.stdout.readline() == "computes\n"
-    store.store("f:2", b"x", 60)  # the last commit is ours again
-
-    def commit():
-        assert ask(computing) == "True"
-        if end:
-            computing.communicate("\n")
-
-    in_between(commit)
-    store.store("f:1", b"newer", 60)
-    assert store.load("f:1") == b"newer"
-    if not end:
-        computing.communicate("\n")
-    assert shelf.run("print(made(root, package).load('f:1'))") == "b'newer'"
-
-
-@pytest.mark.parametrize("data", [b"mine", os.urandom(300_000)], ids=["small", "large"])
-@pytest.mark.parametrize("change", ["delete", "clear", "store"])
-def test_c1_a_set_undoes_nothing_that_came_after_it(store, other, in_between, change, data):
-    """C1: what others saw, and deleted or replaced, is not written again."""
-
-    def undo():
-        assert other.load("f:1") == data
-        {
-            "delete": lambda: other.delete("f:1"),
-            "clear": other.clear,
-            "store": lambda: other.store("f:1", b"theirs", 60),
-        }[change]()
-
-    in_between(undo)
-    store.store("f:1", data, 60)
-    expected = b"theirs" if change == "store" else None
-    assert store.load("f:1") == other.load("f:1") == expected
-
-
-@pytest.mark.parametrize("data", [b"mine", os.urandom(300_000)], ids=["small", "large"])
-def test_c1_what_was_computed_meanwhile_is_replaced_or_deleted(store, other, in_between, data):
-    """C1: deleted if the file of a large value may be gone by then."""
+@pytest.mark.parametrize("data", [b"newer", os.urandom(300_000)], ids=["small", "large"])
+@pytest.mark.parametrize("there", [True, False], ids=["replacing", "new"])
+def test_c1_a_set_overtakes_who_computes(store, other, there, data):
+    """C1: whoever began before stores nothing, whoever begins after finds what was set."""
+    if there:
+        store.store("f:1", b"stale", -1)
     lease = other.begin("f:1")
-
-    def commit():
-        store.engine.ranges().free(WRITING)  # as if it had waited for its turn in vain
-        assert other.commit(lease, b"older", 60)
-
-    in_between(commit)
+    assert isinstance(lease, Lease)
     store.store("f:1", data, 60)
-    assert store.load("f:1") == other.load("f:1") == (data if len(data) < 1000 else None)
+    assert other.begin("f:1") == data
+    assert other.commit(lease, b"older", 60) is False
+    assert store.load("f:1") == other.load("f:1") == data
+
+
+def test_c1_what_was_computed_after_a_set_was_deleted_stays(store, other):
+    store.store("f:1", b"set", 60)
+    first = other.begin("f:1", force=True)
+    store.store("f:1", b"set again", 60)
+    assert other.delete("f:1")
+    second = store.begin("f:1")
+    assert store.commit(second, b"fresh", 60)
+    assert other.commit(first, b"older", 60) is False
+    assert store.load("f:1") == other.load("f:1") == b"fresh"
+
+
+@pytest.mark.parametrize("end", ["expired", "evicted"])
+def test_c1_a_set_that_is_gone_has_overtaken_who_computed(store, other, end):
+    lease = other.begin("f:1")
+    with FakeClock() as clock:
+        store.store("f:1", b"set", 1)
+        if end == "expired":
+            clock.advance(10)
+        else:
+            store.engine.limit_size(20_000)
+            for number in range(100):
+                store.store(f"g:{number}", bytes(1_000), 60)
+        store.engine.bytes_left = 0
+        store.store("f:2", b"x", 60)
+    assert store.load("f:1") is None
+    assert other.commit(lease, b"older", 60) is False
+    assert store.load("f:1") is None
+
+
+def test_c1_a_stopped_clock_tells_sets_apart(store, other):
+    with FakeClock():
+        store.store("f:1", b"one", 60)
+        lease = other.begin("f:1", force=True)
+        store.store("f:1", b"one", 60)
+        assert other.commit(lease, b"older", 60) is False
+    assert other.load("f:1") == b"one"
 
 
 def test_c2_an_interrupted_set_leaves_no_transaction_open(shelf):

@@ -52,25 +52,25 @@ def begin(
             if not damage.is_unwritable(error):
                 raise  # else nothing will be stored either
     mark = connection.mark()
-    since, data = look(engine, connection, region, key, tag)
+    since, seen, data = look(engine, connection, region, key, tag)
     while force or data is None:
-        holding = engine.keys.take(key, since)
+        holding = engine.keys.take(key, (since, seen))
         if holding is None:
             if not force:
                 return None
             with engine.turns.take(connection):
                 connection.execute(table.RAISE_FENCE, (key, time.time()))
             mark = connection.mark()
-            since, data = look(engine, connection, region, key, tag)
+            since, seen, data = look(engine, connection, region, key, tag)
             continue
         try:
-            before = since
+            before = since, seen
             if mark is None or connection.mark() != mark:
                 # Whoever had it may have stored something, or have been fenced off, in between.
                 mark = connection.mark()
-                since, data = look(engine, connection, region, key, tag)
-            if since == before and (force or data is None):
-                claim.hold(holding, connection.identity, since)
+                since, seen, data = look(engine, connection, region, key, tag)
+            if (since, seen) == before and (force or data is None):
+                claim.hold(holding, connection.identity, since, seen)
                 return None
         finally:
             if claim.holding is not holding:

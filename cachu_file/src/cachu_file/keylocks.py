@@ -3,8 +3,7 @@
 Whoever computes a key locks two bytes of the lock file. One is for this key since the last time
 that it was cleared, deleted or set: others who want to compute it wait for that byte. After a clear
 it is another byte, for nobody need wait for a result that will not be stored. The second byte is
-shared by all who compute the key: who deletes or sets it looks there whether anybody is to be
-fenced off.
+shared by all who compute the key: who deletes it looks there whether anybody is to be fenced off.
 """
 
 from __future__ import annotations
@@ -71,17 +70,18 @@ class KeyLocks:
         self._ranges = ranges
         self.after_fork()
 
-    def take(self, key: bytes, since: int | None = None) -> Holding | None:
+    def take(self, key: bytes, since: tuple[int, int] | None = None) -> Holding | None:
         """Become the one that others wait for.
 
         Args:
             key: The key.
-            since: The last fence of the key; None for a lock that is just a lock.
+            since: The last fence of the key, and when it was set; None for a lock that is just a
+                lock.
 
         Returns:
             What was locked; None if somebody else has it.
         """
-        first = _place(key, b"\xfclocked" if since is None else b"\xfcsince %d" % since)
+        first = _place(key, b"\xfclocked" if since is None else b"\xfcsince %d %d" % since)
         with self._guard:
             ranges = self._ranges()
             if (ranges, first) in self._held:
@@ -118,6 +118,10 @@ class KeyLocks:
             return ranges.taken_elsewhere(place)
         with self._guard:
             return (ranges, place) in self._held or ranges.taken_elsewhere(place)
+
+    def any_computed(self) -> bool:
+        """Tell whether anybody computes any key."""
+        return bool(self._held) or self._ranges().taken_elsewhere(_COMPUTED, _ROOM)
 
     def after_fork(self) -> None:
         """Forget, in a child process, what its parent computes."""

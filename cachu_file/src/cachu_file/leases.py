@@ -18,14 +18,16 @@ class Claim:
             caller was waited for in vain.
         identity: Of the database in which it began.
         since: The last fence that had been raised then.
+        seen: When the entry had last been set by key.
     """
 
-    __slots__ = ("_process", "holding", "identity", "since")
+    __slots__ = ("_process", "holding", "identity", "seen", "since")
 
     def __init__(self) -> None:
         self.holding: Holding | None = None
         self.identity: int = 0
         self.since: int = 0
+        self.seen: int = 0
         self._process = os.getpid()
 
     @property
@@ -38,11 +40,12 @@ class Claim:
         """Tell whether it is held in this lock file, and not in one that was removed."""
         return self.holding is not None and self.holding.ranges is ranges
 
-    def hold(self, holding: Holding, identity: int, since: int) -> None:
+    def hold(self, holding: Holding, identity: int, since: int, seen: int) -> None:
         """Begin."""
         self.holding = holding
         self.identity = identity
         self.since = since
+        self.seen = seen
 
     def release(self) -> None:
         """Let the next one compute the key; doing so twice is no error."""

@@ -43,7 +43,7 @@ if sys.platform == "win32":
             os.lseek(descriptor, offset, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
 
-    _taken: Callable[[int, int], bool] | None = None
+    _taken: Callable[[int, int, int], bool] | None = None
 
 else:
     import fcntl
@@ -57,10 +57,10 @@ else:
     _SETLK: int | None = getattr(fcntl, "F_OFD_SETLK", None) if _KNOWN else None
     _GETLK: int | None = getattr(fcntl, "F_OFD_GETLK", None) if _KNOWN else None
 
-    def _packed(kind: int, offset: int) -> bytes:
+    def _packed(kind: int, offset: int, length: int = 1) -> bytes:
         if _BSD:
-            return _FLOCK.pack(offset, 1, 0, kind, os.SEEK_SET)
-        return _FLOCK.pack(kind, os.SEEK_SET, offset, 1, 0)
+            return _FLOCK.pack(offset, length, 0, kind, os.SEEK_SET)
+        return _FLOCK.pack(kind, os.SEEK_SET, offset, length, 0)
 
     def _take(descriptor: int, offset: int, shared: bool) -> bool:
         try:
@@ -82,11 +82,11 @@ else:
         else:
             fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, offset)
 
-    def _ask(descriptor: int, offset: int) -> bool:
-        answer = fcntl.fcntl(descriptor, _GETLK or 0, _packed(fcntl.F_WRLCK, offset))
+    def _ask(descriptor: int, offset: int, length: int) -> bool:
+        answer = fcntl.fcntl(descriptor, _GETLK or 0, _packed(fcntl.F_WRLCK, offset, length))
         return bool(_FLOCK.unpack(answer)[3 if _BSD else 0] != fcntl.F_UNLCK)
 
-    _taken: Callable[[int, int], bool] | None = None if _GETLK is None else _ask
+    _taken: Callable[[int, int, int], bool] | None = None if _GETLK is None else _ask
 
 
 class Ranges:
@@ -122,10 +122,15 @@ class Ranges:
         if self._descriptor >= 0:
             _free(self._descriptor, offset)
 
-    def taken_elsewhere(self, offset: int) -> bool:
-        """Tell whether another process has locked a byte, which this one has not."""
+    def taken_elsewhere(self, offset: int, length: int = 1) -> bool:
+        """Tell whether another process has locked a byte, or one of several, and this one none.
+
+        Where that cannot be told of several, it is said to be so.
+        """
         if _taken is not None:
-            return _taken(self._descriptor, offset)
+            return _taken(self._descriptor, offset, length)
+        if length > 1:
+            return True
         if self.take(offset):
             self.free(offset)
             return False

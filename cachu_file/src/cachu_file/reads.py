@@ -86,18 +86,19 @@ def count(
 
 def look(
     engine: Engine, connection: Connection, region: RegionKeys, key: bytes, tag: bytes | None
-) -> tuple[int, bytes | None]:
-    """Return the last fence that concerns a key, and its data if that is fresh."""
-    since = 0
+) -> tuple[int, int, bytes | None]:
+    """Return the last fence that concerns a key, when it was set, and its data if that is fresh."""
+    since = seen = 0
     for _ in range(_LOOKS):
-        since, value = connection.fetch(table.BEGIN, (key, region.id, tag, key, time.time()))
+        keys = key, region.id, tag, key, key
+        since, seen, value = connection.fetch(table.BEGIN, (*keys, time.time()))
         if value is None or type(value) is bytes:
-            return since, value
+            return since, seen, value
         try:
-            return since, _other(engine, value)
+            return since, seen, _other(engine, value)
         except FileNotFoundError:
             continue
-    return since, None
+    return since, seen, None
 
 
 def _other(engine: Engine, value: object) -> bytes:

@@ -1,12 +1,11 @@
-"""How a value is set by key, so that nothing that was computed before it comes after it.
+"""How a value is set by key: one statement, after which nothing older can come.
 
-A set writes its row and then looks whether anybody computes the key, who is fenced off. In between
-nobody may store what was computed. Where commits can be counted, see `cachu_file.wal_index`, it is
-seen afterwards whether the set's own was the only one. If it was not, the row says whether what is
-there now was computed or set: a newer set stays, and what was deleted since stays away.
+Each set leaves a number in the row that is higher than the one before. Whoever computes the key
+remembers the number that was there when it began, and stores only if it still is. So a set need not
+ask who computes, and nobody has to wait for it.
 
-Whoever writes takes a turn, see `cachu_file.turns`; but not a set while nobody else writes, and so
-as long as the last commit was a set of this process.
+Writers take turns, see `cachu_file.turns`, to be fair to each other. A set while nobody else writes
+needs none: as long as the last commit was a set of this process, it seems so.
 """
 
 from __future__ import annotations
@@ -15,9 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from cachu_file import table
-from cachu_file.connections import Transaction
 from cachu_file.listing import is_unlisted, note
-from cachu_file.wal_index import commits_between
 
 if TYPE_CHECKING:
     from cachu_file.connections import Connection
@@ -41,34 +38,25 @@ def put(engine: Engine, connection: Connection, region: RegionKeys, row: Row) ->
     unlisted = is_unlisted(engine, connection, region)
     if not unlisted and put_at_once(engine, connection, row):
         return
-    with engine.turns.take(connection) as in_turn:
+    with engine.turns.take(connection):
         if unlisted:
             note(engine, connection, region)
-        before = connection.mark()
-        # Nothing but the turn keeps computations from being stored then.
-        doubtful = before is None and not in_turn and engine.keys.computed(row[0])
-        write(connection, table.STORE, row)
-        if not _was_alone(engine, connection, row[0], before) or doubtful:
-            _settle(engine, connection, row)
+        _set(engine, connection, row)
 
 
 def put_at_once(engine: Engine, connection: Connection, row: Row) -> bool:
     """Set a row out of turn if it seems that nobody else writes; say whether that was done."""
-    before = connection.mark()
-    if before is None or before != engine.last_mark:
+    mark = connection.mark()
+    if mark is None or mark != engine.last_mark:
         return False
     mutex = engine.turns.mutex
-    if not mutex.acquire(blocking=False):
-        return False
     try:
-        write(connection, table.STORE, row)
-        alone = _was_alone(engine, connection, row[0], before)
+        if not mutex.acquire(blocking=False):
+            return False
+        _set(engine, connection, row)
     finally:
         while mutex._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
             mutex.release()
-    if not alone:
-        with engine.turns.take(connection):
-            _settle(engine, connection, row)
     return True
 
 
@@ -79,27 +67,6 @@ def write(connection: Connection, statements: tuple[str, str], values: Row) -> b
     return execute(first, values).rowcount > 0 or execute(second, values).rowcount > 0
 
 
-def _was_alone(engine: Engine, connection: Connection, key: bytes, before: bytes | None) -> bool:
-    """Tell whether nobody computes a key, nor has stored it since *before*, but a set of ours."""
-    computed = engine.keys.computed(key)
-    if before is None:
-        return not computed
-    after = connection.mark()
-    if computed or after is None or commits_between(before, after) != 1:
-        return False
-    engine.last_mark = after
-    return True
-
-
-def _settle(engine: Engine, connection: Connection, row: Row) -> None:
-    """Have a set that was not alone come after what was computed, and before all else."""
-    key, *_, value = row
-    with Transaction(connection):
-        found = connection.fetch(table.COMPUTED, (key,))
-        if found == (1,):
-            if isinstance(value, bytes):
-                write(connection, table.STORE, row)
-            else:  # its file may be gone by now: the row that named it was replaced
-                connection.execute(table.DELETE, (key,))
-        if engine.keys.computed(key):
-            connection.execute(table.RAISE_FENCE, (key, time.time()))
+def _set(engine: Engine, connection: Connection, row: Row) -> None:
+    write(connection, table.STORE, (*row, time.time_ns() // 1000))
+    engine.last_mark = connection.mark()

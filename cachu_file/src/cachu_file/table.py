@@ -11,11 +11,14 @@ What is very long is spelled by a digest, marked by 0xfe. Tags are spelled alike
 
 An entry expires at `expires`, and `due` is when to look whether it has. The two are the same at
 first, but only the second is in an index, and it stays as it is when the entry is replaced by one
-that lives longer: without that index such a write is a third faster. `computed` is 1 for what a
-function returned, and nothing for what was set by key.
+that lives longer: without that index such a write is a third faster.
 
-`fence` remembers what was cleared, or was deleted or set while somebody computed it: a result that
-was begun before is not stored. A row without a name stands for all that was forgotten.
+`set_at` is a number that grows with every set of the entry by key: microseconds, or one more than
+the last. It is 0 if the entry was only ever computed. Whoever computes it stores only over the
+number that was there at the beginning.
+
+`fence` remembers what was cleared, or was removed while somebody computed it: a result that was
+begun before is not stored. A row without a name stands for all that was forgotten.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ CREATE: Final = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE entry (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, tag BLOB, expires REAL NOT NULL,
-    due REAL NOT NULL, computed INTEGER, value NOT NULL
+    due REAL NOT NULL, set_at INTEGER NOT NULL, value NOT NULL
 );
 CREATE INDEX entry_due ON entry (due);
 CREATE INDEX entry_tag ON entry (tag) WHERE tag IS NOT NULL;
@@ -61,22 +64,16 @@ COMMIT;
 IDENTITY: Final = "SELECT identity FROM store"
 
 FIND: Final = "SELECT value FROM entry WHERE key = ?"
-_ENTRY: Final = "INSERT INTO entry (key, tag, expires, due, value, computed)"
-# What leaves all indexes as they are; it does nothing if the tag changes, or the new entry would
-# expire before the old one is due.
-_KEEP: Final = (
-    " ON CONFLICT (key) DO UPDATE SET"
-    " expires = excluded.expires, computed = excluded.computed, value = excluded.value"
-    " WHERE excluded.expires >= due AND tag IS excluded.tag"
-)
-_REPLACE: Final = (
-    " ON CONFLICT (key) DO UPDATE SET"
-    " tag = excluded.tag, expires = excluded.expires, due = excluded.due,"
-    " computed = excluded.computed, value = excluded.value"
-)
+_ENTRY: Final = "INSERT INTO entry (key, tag, expires, due, value, set_at)"
+_SET: Final = " ON CONFLICT (key) DO UPDATE SET expires = excluded.expires, value = excluded.value"
+# The rest of what changes. Without it all indexes stay as they are.
+_MOVE: Final = ", tag = excluded.tag, due = excluded.due"
+# It does nothing if the tag changes, or the new entry would expire before the old one is due.
+_STAYS: Final = " excluded.expires >= due AND tag IS excluded.tag"
+_COUNT: Final = ", set_at = max(set_at + 1, excluded.set_at)"
+_STORE: Final = f"{_ENTRY} VALUES (?, ?, ?, ?, ?, ?){_SET}{_COUNT}"
 # The first that changes a row is the one.
-_STORE: Final = f"{_ENTRY} VALUES (?, ?, ?, ?, ?, NULL)"
-STORE: Final = _STORE + _KEEP, _STORE + _REPLACE
+STORE: Final = f"{_STORE} WHERE{_STAYS}", f"{_STORE}{_MOVE}"
 # What was raised last of what concerns a key: itself, its region, its tag, or all there is.
 _FENCE: Final = (
     "max(coalesce((SELECT max(seq) FROM fence WHERE what = ?), 0),"
@@ -84,10 +81,15 @@ _FENCE: Final = (
     " coalesce((SELECT max(seq) FROM fence WHERE what = ?), 0),"
     " coalesce((SELECT max(seq) FROM fence WHERE what IS NULL), 0))"
 )
-BEGIN: Final = f"SELECT {_FENCE}, (SELECT value FROM entry WHERE key = ? AND expires > ?)"  # noqa: S608
-_COMMIT: Final = f"{_ENTRY} SELECT ?, ?, ?, ?, ?, 1 WHERE {_FENCE} <= ?"
-COMMIT: Final = _COMMIT + _KEEP, _COMMIT + _REPLACE
-COMPUTED: Final = "SELECT computed FROM entry WHERE key = ?"
+BEGIN: Final = (
+    f"SELECT {_FENCE}, coalesce((SELECT set_at FROM entry WHERE key = ?), 0),"  # noqa: S608
+    " (SELECT value FROM entry WHERE key = ? AND expires > ?)"
+)
+_COMMIT: Final = f"{_ENTRY} SELECT ?, ?, ?, ?, ?, 0 WHERE {_FENCE} <= ?{_SET}"
+COMMIT: Final = (
+    f"{_COMMIT} WHERE set_at = ? AND{_STAYS}",
+    f"{_COMMIT}{_MOVE} WHERE set_at = ?",
+)
 DELETE_FRESH: Final = "DELETE FROM entry WHERE key = ? AND expires > ?"
 DELETE: Final = "DELETE FROM entry WHERE key = ?"
 RAISE_FENCE: Final = "INSERT OR REPLACE INTO fence (what, made) VALUES (?, ?)"
@@ -118,6 +120,15 @@ FORGET_REGION: Final = (
     " AND NOT EXISTS (SELECT 1 FROM entry WHERE key >= ? AND key < ?)"
 )
 
+# What was set and expires, or is evicted, while somebody computes it.
+FENCE_SWEPT: Final = (
+    "INSERT OR REPLACE INTO fence (what, made) SELECT key, ? FROM entry"
+    " WHERE set_at > 0 AND expires <= ? AND id IN"
+    " (SELECT id FROM entry WHERE due <= ? ORDER BY due LIMIT ?)"
+)
+FENCE_EVICTED: Final = (
+    "INSERT OR REPLACE INTO fence (what, made) SELECT key, ? FROM entry WHERE id = ? AND set_at > 0"
+)
 _DUE: Final = "id IN (SELECT id FROM entry WHERE due <= ? ORDER BY due LIMIT ?)"
 SWEEP: Final = f"DELETE FROM entry WHERE {_DUE} AND expires <= ?"  # noqa: S608
 POSTPONE: Final = f"UPDATE entry SET due = expires WHERE {_DUE} AND expires > due"  # noqa: S608

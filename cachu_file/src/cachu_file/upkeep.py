@@ -67,9 +67,14 @@ def after_clear(engine: Engine, connection: Connection) -> None:
 def tidy(engine: Engine, connection: Connection) -> None:
     """Sweep what is stale, evict what is too much, and give pages back."""
     now = time.time()
-    with engine.turns.take(connection):
-        connection.execute(table.SWEEP, (now, _ENTRIES, now))
-        connection.execute(table.POSTPONE, (now, _ENTRIES))
+    with engine.turns.take(connection) as in_turn:
+        if not in_turn:
+            return  # the next one will do; whoever only wanted to write has waited enough
+        with Transaction(connection):
+            if engine.keys.any_computed():
+                connection.execute(table.FENCE_SWEPT, (now, now, now, _ENTRIES))
+            connection.execute(table.SWEEP, (now, _ENTRIES, now))
+            connection.execute(table.POSTPONE, (now, _ENTRIES))
     if engine.size_limit is not None:
         evict(engine, connection, engine.size_limit)
     empty_trash(engine, connection)
@@ -91,11 +96,14 @@ def evict(engine: Engine, connection: Connection, limit: int) -> None:
     each = pages / max(1, number)  # with its keys, and what the tables need
     while surplus > 0:
         with engine.turns.take(connection), Transaction(connection):
+            computed = engine.keys.any_computed()
             rows = connection.execute(table.SOONEST, (_ENTRIES,)).fetchall()
             postponed = [row for row, lives_longer, _ in rows if lives_longer]
             for row in postponed:
                 connection.execute(table.POSTPONE_ONE, (row,))
             for row, _, value in () if postponed else rows:  # they are in another order then
+                if computed:
+                    connection.execute(table.FENCE_EVICTED, (time.time(), row))
                 connection.execute(table.EVICT, (row,))
                 surplus -= each + values.file_size(value)
                 if surplus <= 0:

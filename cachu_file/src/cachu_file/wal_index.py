@@ -34,8 +34,6 @@ _SUFFIX: Final = "-shm"
 _VERSION: Final = 3007000
 _WORDS: Final = struct.Struct("=12I")
 _ONES: Final = 0xFFFFFFFF
-# After the version and a word that is not used.
-_COMMITS: Final = struct.Struct("=8xI")
 # How often a header is looked at that does not add up: somebody may be writing it.
 _LOOKS: Final = 8
 
@@ -136,13 +134,6 @@ def kept_open(path: str) -> Generator[None, None, None]:
     finally:
         if found is not None:
             found.release(_nothing)
-
-
-def commits_between(before: bytes, after: bytes) -> int:
-    """Count the commits between two headers."""
-    first: int = _COMMITS.unpack_from(before)[0]
-    second: int = _COMMITS.unpack_from(after)[0]
-    return (second - first) & _ONES
 
 
 def _inode(state: os.stat_result) -> Inode:

@@ -40,7 +40,7 @@ class Entry(NamedTuple):
 
 
 def store(engine: Engine, connection: Connection, region: RegionKeys, entry: Entry) -> None:
-    """Keep an entry, and fence off who computes it."""
+    """Keep an entry; whoever computes it is overtaken."""
     if not sets.is_there(connection):
         engine.check(connection, briefly=True)
     if len(entry.data) > values.LARGE:
@@ -99,7 +99,7 @@ def _put(
     value: bytes | str,
     claim: Claim | None = None,
 ) -> bool:
-    """Write a row; with a claim only if it was not overtaken, else fencing off who has one."""
+    """Set a row; with a claim write it only if that was not overtaken."""
     row = entry.row(value)
     try:
         if claim is None:
@@ -108,7 +108,7 @@ def _put(
         with engine.turns.take(connection):
             if is_unlisted(engine, connection, region):
                 note(engine, connection, region)
-            fences = (entry.key, region.id, entry.tag, claim.since)
+            fences = (entry.key, region.id, entry.tag, claim.since, claim.seen)
             return sets.write(connection, table.COMMIT, row + fences)
     except (sqlite3.OperationalError, OSError) as error:
         _put_nothing(engine, connection, entry.key, error)
