@@ -1,6 +1,8 @@
 """Forks at the worst of moments: while another thread imports what the first call needs (C4)."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -62,6 +64,47 @@ def test_c4_a_fork_while_a_thread_imports(shelf, module, colour):
     """C4: the child does not wait for a thread that it does not have."""
     quiet = "import warnings\nwarnings.simplefilter('ignore', DeprecationWarning)\n"  # on forking
     assert shelf.run(quiet + _FORK_IN_THE_MIDDLE, module, colour) == "0"
+
+
+# Logging has a lock of its own held during forks; what is registered later is called earlier.
+_LOGGING_LATER = """
+import os, signal, sys, threading
+import cachu
+import logging
+
+begun, forked = threading.Event(), threading.Event()
+
+class Stopping:
+    def find_spec(self, name, path, target=None):
+        if name == "cachu_file.engine" and not begun.is_set():
+            begun.set()
+            forked.wait(0.5)
+
+sys.meta_path.insert(0, Stopping())
+cachu.configure(package="app", backend="file", file_dir=sys.argv[1])
+
+@cachu.cache(package="app")
+def f(x):
+    return x
+
+thread = threading.Thread(target=f, args=(1,))
+thread.start()
+assert begun.wait(20), "nothing imports it"
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    os._exit(0 if f(1) == 1 else 1)
+forked.set()
+thread.join()
+print(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_c4_a_fork_takes_no_lock_that_an_import_waits_for(tmp_path):
+    """C4: not even if logging was imported after cachu."""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", _LOGGING_LATER, tmp_path]
+    assert subprocess.check_output(command, timeout=60) == b"0\n"
 
 
 # What a task that failed leaves behind is a cycle, which may have the connection in it.

@@ -25,13 +25,17 @@ class Loads:
     database: their own handlers are not yet there for a fork that waits for their import.
     """
 
-    __slots__ = ("_gate", "_under_way")
+    __slots__ = ("_first", "_gate", "_under_way")
 
     def __init__(self) -> None:
         self._gate = RLock()
         self._under_way: dict[int, int] = {}
+        self._first = True
 
     def __enter__(self) -> None:
+        if self._first:
+            self._first = False
+            self._before_others()
         thread = get_ident()
         if thread in self._under_way:
             self._under_way[thread] += 1
@@ -52,9 +56,20 @@ class Loads:
         while set(self._under_way) - {get_ident()} and time.monotonic() < deadline:
             time.sleep(_LOOK)
 
+    def _before_others(self) -> None:
+        """Have a fork wait for imports before it takes locks that they may need, such as logging's.
+
+        What is registered last is called first.
+        """
+        import logging  # noqa: F401  it registers its own now, if it has not yet
+
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=self.before_fork)
+
     def after_fork_in_parent(self) -> None:
         """Let the others go on."""
-        if self._gate._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001  not if it was waited for in vain
+        # Taken twice, or not at all if it was waited for in vain.
+        while self._gate._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
             self._gate.release()
 
     def after_fork_in_child(self) -> None:

@@ -105,6 +105,11 @@ class Turn:
             self._hasty = True
             connection.wait_for(min(connection.patience, max(_AFTER_ALL, PATIENCE - waited)))
 
+    def __del__(self) -> None:
+        """Let others have theirs after all, if a signal interrupted that."""
+        if getattr(self, "_mine", False) and self._turns.mutex._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
+            self.__exit__()
+
     def __exit__(self, *error: object) -> None:
         try:
             if self._hasty and self._connection is not None:
@@ -112,7 +117,9 @@ class Turn:
         finally:
             if self._ranges is not None and not self._ranges.closed:
                 self._ranges.free(self._turns.byte)
+            self._ranges = None
             if self._mine:
+                self._mine = False
                 mutex = self._turns.mutex
                 while mutex._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
                     mutex.release()
