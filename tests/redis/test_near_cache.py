@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from time import monotonic
 
@@ -12,6 +13,7 @@ from servers.monitors import Monitor
 from servers.processes import wait_for
 
 import cachu
+from cachu_redis import near_cache
 
 NEAR = {"redis_near_cache": 1000}
 
@@ -172,6 +174,82 @@ def test_a_process_that_was_stopped_asks_first(alone, server):
         child.signal(signal.SIGCONT)
         assert child.hear() == ["new"]
         child.end()
+
+
+class Halting:
+    """A listener's connection that can be halted, at first while it is owed no answer.
+
+    From then on it reads one message for each permit.
+    """
+
+    def __init__(self, connection):
+        self._connection = connection
+        self._owed = self.waits = 0
+        self._permits = threading.Semaphore(0)
+        self.halts = False
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def send_command(self, *command):
+        self._owed += 1
+        self._connection.send_command(*command)
+
+    def can_read(self, timeout=0):
+        if self.halts and (self.waits or not self._owed):
+            self.waits += 1
+            self._permits.acquire(timeout=10)
+        return self._connection.can_read(timeout)
+
+    def read_response(self, **options):
+        message = self._connection.read_response(**options)
+        if not isinstance(message, list) or message[0] != b"message":
+            self._owed -= 1
+        return message
+
+    def halt(self):
+        self.halts = True
+        wait_for(lambda: self.waits == 1, "the listener to halt")
+
+    def read_one(self):
+        self._permits.release()
+        wait_for(lambda: self.waits == 2, "a message to be read")
+
+    def go_on(self):
+        self.halts = False
+        self._permits.release()
+
+
+@one_engine
+def test_what_lies_in_the_backlog_is_no_sign_of_life(alone, server, monkeypatch):
+    """After a stop, the change that counts may come after others that are as old."""
+    connections = []
+
+    class Listener(near_cache.Listener):
+        def __init__(self, table, place, connect):
+            def halting(*place):
+                connections.append(Halting(connect(*place)))
+                return connections[-1]
+
+            super().__init__(table, place, halting)
+
+    monkeypatch.setattr(near_cache, "Listener", Listener)
+    monkeypatch.setattr(near_cache, "_BELIEVED", 1.3)
+    f = alone.cached()
+    settle(f, server)
+    (connection,) = connections
+    connection.halt()
+    try:
+        (name,) = server.send("KEYS", "cachu:e:*")
+        server.send("SET", "cachu:e:other", "1")
+        server.send("DEL", name)
+        wait_for(lambda: kept(f) is None, "it to be believed no more")
+        connection.read_one()
+        assert kept(f) is None
+        assert f(1) == [1, 2]
+    finally:
+        connection.go_on()
+    settle(f, server)
 
 
 @pytest.mark.parametrize("change", ["clear", "clear_tag", "delete", "set"])

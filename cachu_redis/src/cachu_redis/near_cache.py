@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Seconds without a sign of life, after which nothing is believed any more.
 _BELIEVED: Final = 2.4
-# Seconds by which that moves on at least: there may be thousands of messages a second.
+# Seconds by which that moves on at least: there may be many servers, and many watches to move.
 _STEP: Final = 0.1
 # So many changes are remembered, to find out which of them came before an answer.
 _REMEMBERED: Final = 20_000
