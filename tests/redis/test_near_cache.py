@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+import weakref
 from time import monotonic
 
 import pytest
@@ -120,6 +121,28 @@ def test_what_a_function_keeps_ends_with_any_change(alone, server, change):
 
 
 @one_engine
+@pytest.mark.parametrize("change", ["invalidate", "set", "clear_tag", "clear", "listener"])
+def test_what_ended_is_not_kept_alive(alone, server, change):
+    """Neither by the table, nor by the function's rows."""
+    f = alone.cached(lambda _: frozenset((1, 2)), tag="users")
+    settle(f, server)
+    value = weakref.ref(f(1))
+    assert value() is not None
+    if change == "listener":
+        for number in listeners(server):
+            server.send("CLIENT", "KILL", "ID", number)
+    else:
+        {
+            "invalidate": lambda: f.invalidate(1),
+            "set": lambda: f.set("set", 1),
+            "clear_tag": lambda: alone.clear(tag="users"),
+            "clear": alone.clear,
+        }[change]()
+        assert value() is None
+    wait_for(lambda: value() is None, "it to be let go of")
+
+
+@one_engine
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_child_does_not_answer_by_itself(alone, server):
@@ -137,6 +160,40 @@ def test_a_forked_child_does_not_answer_by_itself(alone, server):
     with os.fdopen(reading, "rb") as told:
         assert told.read() == b"asks"
     assert kept(f) is not None
+
+
+@one_engine
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_forked_in_the_middle_of_a_clear(alone, server, monkeypatch):
+    """Another thread may fork at any moment: here, as soon as the table forgets a watch."""
+    f = alone.cached()
+    settle(f, server)
+    row = kept(f)
+    watch = row.watch
+    (table,) = {
+        thread._table for thread in threading.enumerate() if thread.name == "cachu-redis-near"
+    }
+    told = []
+
+    class Forking(dict):
+        def pop(self, *args):
+            found = super().pop(*args)
+            reading, writing = os.pipe()
+            child = os.fork()
+            if not child:
+                os.write(writing, b"believes" if monotonic() < watch.until else b"asks")
+                os._exit(0)
+            os.waitpid(child, 0)
+            os.close(writing)
+            with os.fdopen(reading, "rb") as answer:
+                told.append(answer.read())
+            return found
+
+    monkeypatch.setattr(table, "_watches", Forking(table._watches))
+    alone.clear()
+    assert told
+    assert set(told) == {b"asks"}
 
 
 @one_engine
@@ -387,10 +444,10 @@ def test_a_mutable_value_is_each_callers_own(near, station):
 
 def test_no_more_is_near_than_was_asked_for(kind, server):
     near = kind({"backend": "redis", "redis_url": server.url, "redis_near_cache": 10})
-    f = near.cached()
+    f = near.cached(lambda x: frozenset((x,)))
     settle(f, server)
-    for x in range(100):
-        f(x)
+    values = [weakref.ref(f(x)) for x in range(100) for _ in range(3)]
+    assert 0 < len({id(value()) for value in values if value() is not None}) <= 10
     before = server.commands()["mget"]
     for x in range(100):
         f(x)
