@@ -231,6 +231,38 @@ def test_c3_an_outage_that_outlasts_the_minute_of_another_is_told_of(colour, clo
     assert len(told(caplog)) == 2
 
 
+def test_c3_short_outages_that_were_not_told_of_are_once_they_stop(colour, clock, faults, caplog):
+    """Within the minute of another they add no lines; but they must not be lost."""
+    f = colour.cached()
+    f(0)
+
+    def outage():
+        faults.down("load")
+        f(0), f(0)
+        faults.up()
+        clock.advance(0.11)
+        assert f(0) == [0, 1]
+
+    outage()
+    before = f.info().faults
+    for _ in range(3):
+        clock.advance(10)
+        outage()
+    more = f.info().faults - before
+    clock.advance(58)
+    f(0)
+    assert len(told(caplog)) == 1
+    clock.advance(2)
+    f(0), f(0)
+    assert len(told(caplog)) == 2
+    assert f"{more + 1} more faults" in told(caplog)[1]
+    clock.advance(61)
+    f(0)
+    outage()
+    assert len(told(caplog)) == 3
+    assert "since the last" not in told(caplog)[2]
+
+
 def test_c3_fail_open_false_raises_from_the_cause(colour, clock, faults):
     colour.configure(fail_open=False)
     f = colour.cached()

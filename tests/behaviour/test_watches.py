@@ -1,9 +1,11 @@
 """What a store watches over, cached functions return without asking it, until the watch ends."""
 
+import copy
 import logging
 import pickle
 import sys
 import threading
+import weakref
 from datetime import date
 from math import inf
 from time import monotonic
@@ -14,6 +16,7 @@ import shelves
 
 import cachu
 from cachu.backends.stores import Held, Watch
+from cachu.serializers import fresh
 from cachu.wrappers import near_rows
 
 
@@ -220,6 +223,46 @@ def test_a_value_that_can_change_is_each_callers_own(colour, shelf, value):
     assert shelf.asked == asked
 
 
+class Nowhere:
+    """Of no module, as some that are made by C code or by `exec`."""
+
+    def __init__(self):
+        self.inside = ["inside"]
+
+
+Nowhere.__module__ = None
+
+
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [x]], ids=["alone", "in a list"])
+def test_a_class_without_a_module_is_not_taken_for_one_that_cannot_change(wrap):
+    """V2."""
+    with pytest.raises(ValueError, match="has to be decoded"):
+        fresh.maker(wrap(Nowhere()))
+
+
+@pytest.mark.parametrize("kind", [tuple, frozenset])
+def test_parts_that_occur_often_are_looked_at_once(colour, kind):
+    """Each level has the one below twice: a hundred bytes, and a million million paths."""
+    value = ("x",)
+    for level in range(40):
+        value = (value, kind((value, level)))
+    f = colour.cached(lambda _: [value])
+    warm(f, 1)
+    assert f(1)[0] is f(1)[0]
+
+
+def test_a_watched_entry_is_an_entry_to_pickle_and_copy(colour):
+    """Whoever is shown it may send it elsewhere."""
+
+    def valid(entry):
+        again = [pickle.loads(pickle.dumps(entry)), copy.copy(entry), copy.deepcopy(entry)]
+        return again == [entry] * 3 and {type(each) for each in again} == {cachu.CacheEntry}
+
+    f = colour.cached(lambda _: {"a": [1]}, validate=valid)
+    warm(f, 1)
+    assert (f.info().hits, f.info().misses) == (2, 1)
+
+
 @pytest.mark.parametrize(
     "value",
     [None, True, 7, 1.5, 1j, "text", b"bytes", (1, ("a", frozenset((2,)))), date(2020, 1, 1)],
@@ -246,6 +289,47 @@ def test_a_class_that_is_gone_is_a_miss(colour, caplog, monkeypatch):
     assert "cannot be read back" in line.getMessage()
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_entry_that_ended_keeps_no_value_alive(colour, shelf, when):
+    """The function still has a row, but there is nothing in it."""
+    f = colour.cached(lambda _: frozenset((1, 2)))
+    warm(f, 1)
+    (held,) = shelf.one.held.values()
+    if when == "before":  # somebody still has the bytes, and they are decoded only then
+        held = Held.watched(bytes(held), shelf.one.watch)
+        shelf.one.held = dict.fromkeys(shelf.one.held, held)
+        f.raw.__globals__["entries"].clear()
+    value = weakref.ref(f(1))
+    held.end()
+    assert value() is None
+    assert f(1) == f(1) == {1, 2}
+    value = weakref.ref(f(1))
+    assert value() is None
+    assert f.runs == 1
+
+
+def test_an_end_between_two_looks_of_a_hit(colour, shelf):
+    """Whoever has found that it counts returns the value, or asks the store."""
+    f = colour.cached(lambda _: "value")
+    warm(f, 1)
+    (held,) = shelf.one.held.values()
+    ends = iter(["now"])
+
+    class Ending:
+        """A watch that lets its entry end after it was looked at."""
+
+        @property
+        def until(self):
+            for _ in ends:
+                held.end()
+            return inf
+
+    held.near.watch = Ending()
+    assert shelf.asks(f, 1)
+    assert next(ends, None) is None
+    assert f(1) == "value"
+
+
 def test_few_rows_are_kept(colour, shelf, monkeypatch):
     monkeypatch.setattr(near_rows, "_MOST", 10)
     f = colour.cached()
@@ -264,6 +348,24 @@ def test_few_rows_are_kept(colour, shelf, monkeypatch):
     for x in range(11, 30):
         warm(f, x)
         assert rows() <= 10
+
+
+def test_a_full_table_is_not_looked_through_for_every_row(colour, shelf, monkeypatch):
+    monkeypatch.setattr(near_rows, "_MOST", 16)
+    f = colour.cached()
+    for x in range(16):
+        warm(f, x)
+    next(iter(shelf.one.held.values())).end()
+    warm(f, 16)
+    assert len(f.raw.__globals__["entries"]) == 1
+
+
+def test_rows_that_no_call_would_match_are_not_made(colour, shelf):
+    """A tuple among the arguments is told apart by the call path, element for element."""
+    g = colour.cached(lambda _: 1)
+    warm(g, (1, 2))
+    assert shelf.asks(g, (1, 2))
+    assert g.raw.__globals__["entries"] == {}
 
 
 def test_large_arguments_and_large_values_are_not_kept(colour, shelf):

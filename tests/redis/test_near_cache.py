@@ -2,7 +2,9 @@
 
 import os
 import signal
+import threading
 import time
+import weakref
 from time import monotonic
 
 import pytest
@@ -12,6 +14,7 @@ from servers.monitors import Monitor
 from servers.processes import wait_for
 
 import cachu
+from cachu_redis import near_cache
 
 NEAR = {"redis_near_cache": 1000}
 
@@ -118,6 +121,28 @@ def test_what_a_function_keeps_ends_with_any_change(alone, server, change):
 
 
 @one_engine
+@pytest.mark.parametrize("change", ["invalidate", "set", "clear_tag", "clear", "listener"])
+def test_what_ended_is_not_kept_alive(alone, server, change):
+    """Neither by the table, nor by the function's rows."""
+    f = alone.cached(lambda _: frozenset((1, 2)), tag="users")
+    settle(f, server)
+    value = weakref.ref(f(1))
+    assert value() is not None
+    if change == "listener":
+        for number in listeners(server):
+            server.send("CLIENT", "KILL", "ID", number)
+    else:
+        {
+            "invalidate": lambda: f.invalidate(1),
+            "set": lambda: f.set("set", 1),
+            "clear_tag": lambda: alone.clear(tag="users"),
+            "clear": alone.clear,
+        }[change]()
+        assert value() is None
+    wait_for(lambda: value() is None, "it to be let go of")
+
+
+@one_engine
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_forked_child_does_not_answer_by_itself(alone, server):
@@ -135,6 +160,40 @@ def test_a_forked_child_does_not_answer_by_itself(alone, server):
     with os.fdopen(reading, "rb") as told:
         assert told.read() == b"asks"
     assert kept(f) is not None
+
+
+@one_engine
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_forked_in_the_middle_of_a_clear(alone, server, monkeypatch):
+    """Another thread may fork at any moment: here, as soon as the table forgets a watch."""
+    f = alone.cached()
+    settle(f, server)
+    row = kept(f)
+    watch = row.watch
+    (table,) = {
+        thread._table for thread in threading.enumerate() if thread.name == "cachu-redis-near"
+    }
+    told = []
+
+    class Forking(dict):
+        def pop(self, *args):
+            found = super().pop(*args)
+            reading, writing = os.pipe()
+            child = os.fork()
+            if not child:
+                os.write(writing, b"believes" if monotonic() < watch.until else b"asks")
+                os._exit(0)
+            os.waitpid(child, 0)
+            os.close(writing)
+            with os.fdopen(reading, "rb") as answer:
+                told.append(answer.read())
+            return found
+
+    monkeypatch.setattr(table, "_watches", Forking(table._watches))
+    alone.clear()
+    assert told
+    assert set(told) == {b"asks"}
 
 
 @one_engine
@@ -172,6 +231,82 @@ def test_a_process_that_was_stopped_asks_first(alone, server):
         child.signal(signal.SIGCONT)
         assert child.hear() == ["new"]
         child.end()
+
+
+class Halting:
+    """A listener's connection that can be halted, at first while it is owed no answer.
+
+    From then on it reads one message for each permit.
+    """
+
+    def __init__(self, connection):
+        self._connection = connection
+        self._owed = self.waits = 0
+        self._permits = threading.Semaphore(0)
+        self.halts = False
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def send_command(self, *command):
+        self._owed += 1
+        self._connection.send_command(*command)
+
+    def can_read(self, timeout=0):
+        if self.halts and (self.waits or not self._owed):
+            self.waits += 1
+            self._permits.acquire(timeout=10)
+        return self._connection.can_read(timeout)
+
+    def read_response(self, **options):
+        message = self._connection.read_response(**options)
+        if not isinstance(message, list) or message[0] != b"message":
+            self._owed -= 1
+        return message
+
+    def halt(self):
+        self.halts = True
+        wait_for(lambda: self.waits == 1, "the listener to halt")
+
+    def read_one(self):
+        self._permits.release()
+        wait_for(lambda: self.waits == 2, "a message to be read")
+
+    def go_on(self):
+        self.halts = False
+        self._permits.release()
+
+
+@one_engine
+def test_what_lies_in_the_backlog_is_no_sign_of_life(alone, server, monkeypatch):
+    """After a stop, the change that counts may come after others that are as old."""
+    connections = []
+
+    class Listener(near_cache.Listener):
+        def __init__(self, table, place, connect):
+            def halting(*place):
+                connections.append(Halting(connect(*place)))
+                return connections[-1]
+
+            super().__init__(table, place, halting)
+
+    monkeypatch.setattr(near_cache, "Listener", Listener)
+    monkeypatch.setattr(near_cache, "_BELIEVED", 1.3)
+    f = alone.cached()
+    settle(f, server)
+    (connection,) = connections
+    connection.halt()
+    try:
+        (name,) = server.send("KEYS", "cachu:e:*")
+        server.send("SET", "cachu:e:other", "1")
+        server.send("DEL", name)
+        wait_for(lambda: kept(f) is None, "it to be believed no more")
+        connection.read_one()
+        assert kept(f) is None
+        assert f(1) == [1, 2]
+    finally:
+        connection.go_on()
+    settle(f, server)
 
 
 @pytest.mark.parametrize("change", ["clear", "clear_tag", "delete", "set"])
@@ -309,10 +444,10 @@ def test_a_mutable_value_is_each_callers_own(near, station):
 
 def test_no_more_is_near_than_was_asked_for(kind, server):
     near = kind({"backend": "redis", "redis_url": server.url, "redis_near_cache": 10})
-    f = near.cached()
+    f = near.cached(lambda x: frozenset((x,)))
     settle(f, server)
-    for x in range(100):
-        f(x)
+    values = [weakref.ref(f(x)) for x in range(100) for _ in range(3)]
+    assert 0 < len({id(value()) for value in values if value() is not None}) <= 10
     before = server.commands()["mget"]
     for x in range(100):
         f(x)

@@ -15,17 +15,19 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from cachu.backends.stores import Held, Watch
 from cachu_redis.near_listeners import Follower, Listener
+from cachu_redis.near_regions import Generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from cachu_redis.near_regions import NearRegion
 
     Address = tuple[str, int]
 
 # Seconds without a sign of life, after which nothing is believed any more.
 _BELIEVED: Final = 2.4
-# Seconds by which that moves on at least: there may be thousands of messages a second.
+# Seconds by which that moves on at least: there may be many servers, and many watches to move.
 _STEP: Final = 0.1
 # So many changes are remembered, to find out which of them came before an answer.
 _REMEMBERED: Final = 20_000
@@ -60,7 +62,7 @@ class NearTable:
         # Where each entry is near: both colours of a region may have it, each for itself.
         self._index: dict[str, dict[NearRegion, str]] = {}
         # By the generations that they depend on, and the other way round.
-        self._watches: dict[tuple[str, ...], Watch] = {}
+        self._watches: dict[tuple[str, ...], Generation] = {}
         self._dependants: dict[str, set[tuple[str, ...]]] = {}
         self._recent: dict[str, int] = {}
         self._now = self._floor = 0
@@ -96,9 +98,13 @@ class NearTable:
                 return data
             while len(self._index) >= self._size and names[0] not in self._index:
                 self._drop(next(iter(self._index)))
+            watch = self._watch(tuple(names[1:]))
+            if region.watch(key) not in (None, watch):
+                self._drop(names[0])
             # In this order: were this process forked in between, the child must find it.
             self._index.setdefault(names[0], {})[region] = key
-            return region.hold(key, data, self._watch(tuple(names[1:])))
+            watch.names.add(names[0])
+            return region.hold(key, data, watch)
 
     def forget(self, names: Iterable[str]) -> None:
         """Forget what depends on these keys of the server, because they changed."""
@@ -172,23 +178,30 @@ class NearTable:
 
     def _drop(self, name: str) -> None:
         for region, key in self._index.pop(name, {}).items():
+            watch = region.watch(key)
+            if watch is not None:
+                watch.names.discard(name)
             region.drop(key)
 
-    def _watch(self, generations: tuple[str, ...]) -> Watch:
+    def _watch(self, generations: tuple[str, ...]) -> Generation:
         """Return what watches over entries that depend on these generations."""
         watch = self._watches.get(generations)
         if watch is None:
             if len(self._watches) >= self._size:
                 self._unwatch(next(iter(self._watches)))
-            watch = self._watches[generations] = Watch(self.until)
+            watch = self._watches[generations] = Generation(self.until)
             for name in generations:
                 self._dependants.setdefault(name, set()).add(generations)
         return watch
 
     def _unwatch(self, generations: tuple[str, ...]) -> None:
-        watch = self._watches.pop(generations, None)
+        watch = self._watches.get(generations)
         if watch is not None:
+            # In this order: a child that is forked in between finds it, or need not.
             watch.until = -inf
+            self._watches.pop(generations)
+            for name in list(watch.names):
+                self._drop(name)
         for name in generations:
             rest = self._dependants.get(name, set())
             rest.discard(generations)
@@ -198,38 +211,5 @@ class NearTable:
     def _end_all(self) -> None:
         for watch in list(self._watches.values()):
             watch.until = -inf
-        for places in list(self._index.values()):
-            for region in list(places):
-                region.entries.clear()
-
-
-class NearRegion:
-    """What is near of one region.
-
-    Args:
-        table: Where it is counted.
-    """
-
-    __slots__ = ("entries", "table")
-
-    def __init__(self, table: NearTable) -> None:
-        self.table: NearTable = table
-        self.entries: dict[str, tuple[Held, Watch]] = {}
-
-    def find(self, key: str) -> bytes | None:
-        """Return the data under *key* if it is near."""
-        found = self.entries.get(key)
-        return None if found is None or monotonic() >= found[1].until else found[0]
-
-    def hold(self, key: str, data: bytes, watch: Watch) -> Held:
-        """Keep *data* under *key*, for as long as *watch* says."""
-        self.drop(key)
-        held = Held.watched(data, watch)
-        self.entries[key] = held, watch
-        return held
-
-    def drop(self, key: str) -> None:
-        """Forget what is under *key*, and have nobody use it who still has it."""
-        found = self.entries.pop(key, None)
-        if found is not None:
-            found[0].end()
+        for region in {region for places in list(self._index.values()) for region in list(places)}:
+            region.clear()

@@ -57,6 +57,7 @@ class Listener(threading.Thread):
         self._place = place
         self._connect = connect
         self.ended: threading.Event = threading.Event()
+        # Every change before then is known, on the monotonic clock.
         self.heard: float = -inf
 
     def run(self) -> None:
@@ -89,21 +90,22 @@ class Listener(threading.Thread):
         self._table.heard()
 
     def _listen(self, connection: Any) -> None:
-        due, answered = monotonic() + _BEAT, True
+        due, answered, asked = monotonic() + _BEAT, True, self.heard
         while not self.ended.is_set():
             if connection.can_read(timeout=min(0.1, max(0.0, due - monotonic()))):
                 message = connection.read_response(disable_decoding=True)
                 if message[0] == b"message":
                     self._told(message[2])
                 else:
-                    answered = True
-                self.heard = monotonic()
-                self._table.heard()
+                    # Only this is a sign of life. What is told may be old, and more behind it; but
+                    # by now all is heard that had changed when this was asked for.
+                    answered, self.heard = True, asked
+                    self._table.heard()
             if monotonic() >= due:
                 if not answered:
                     raise ConnectionError("The server gives no sign of life")
+                due, answered, asked = monotonic() + _BEAT, False, monotonic()
                 connection.send_command("PING")
-                due, answered = monotonic() + _BEAT, False
 
     def _told(self, names: list[bytes] | None) -> None:
         if names is None:  # the server was flushed

@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from cachu.backends.stores import Lease, Store
 from cachu_redis import scripts
 from cachu_redis.claims import Claim
-from cachu_redis.near_cache import NearRegion
+from cachu_redis.near_regions import NearRegion
 from cachu_redis.region import CAPABILITIES, RegionCommands, settings_of, total
 from cachu_redis.renewals import renewals
 from cachu_redis.replies import load_each, opened, opened_each, opened_tagged

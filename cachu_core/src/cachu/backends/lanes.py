@@ -1,6 +1,7 @@
 """A lane is one way of using a store that may fail; it counts, tells, and leaves the store alone.
 
-A store that fails is told of once per outage, and of each kind of fault once a minute at most.
+A store that fails is told of once per outage, and of each kind of fault once a minute at most; what
+went untold is, with the next line or a minute after the last fault.
 After two faults in a row it is left alone, for a tenth of a second at first and at most for a
 second, so that a dead server costs a bounded total and not a timeout per call. Then one caller
 tries.
@@ -46,7 +47,9 @@ class Lane:
     The clock is `time.time`, which tests may stop and move; if it is set back, the store is tried.
 
     Attributes:
-        troubled: Whether the last operation failed; all that one that goes well has to look at.
+        failing: Whether the last operation failed.
+        troubled: Whether it did, or there are faults left to tell of; all that one that goes well
+            has to look at.
         faults: How many operations failed since the process began; those that were not tried are
             not among them.
         used: Whether anybody is to be told of an outage.
@@ -64,7 +67,8 @@ class Lane:
             "_row",
             "_since",
         ),
-        *("_told", "_trying", "_until", "_what", "_why", "_worse", "faults", "troubled", "used"),
+        *("_told", "_trying", "_until", "_untold", "_what", "_why", "_worse"),
+        *("failing", "faults", "troubled", "used"),
     )
 
     def __init__(self, label: str, what: str, outcome: str, worse: Lane | None = None) -> None:
@@ -84,6 +88,9 @@ class Lane:
         # When each kind of fault was told of last, and how many faults there had been by then.
         self._lines: dict[str, float] = {}
         self._counted = 0
+        # When the last fault was that went untold; they are told of when there are no more.
+        self._untold: float | None = None
+        self.failing: bool = False
         self.troubled: bool = False
         self.faults: int = 0
         self.used: bool = True
@@ -227,7 +234,7 @@ class Lane:
                 self._trying = False
                 self._pause = min(2 * self._pause, LONGEST)
                 self._since, self._until = now, now + self._pause
-            self.troubled = True
+            self.failing = self.troubled = True
         if tell:
             self.tell(error)
         return BackendError(f"{self._label} {self._what}: {why}")
@@ -237,11 +244,13 @@ class Lane:
         kind = type(error).__name__
         with self._lock:
             now, last = time.time(), self._lines.get(kind)
-            due = last is None or not last <= now < last + _SELDOM
-            implied = self._worse is not None and self._worse.troubled
-            if self._told or implied or not due or not self.used:
+            implied = self._worse is not None and self._worse.failing
+            if self._told or implied or not self.used:
                 return
-            self._told, self._lines[kind] = True, now
+            if last is not None and last <= now < last + _SELDOM:
+                self._untold = now
+                return
+            self._told, self._lines[kind], self._untold = True, now, None
             untold, self._counted = self.faults - self._counted - 1, self.faults
         _log().warning(
             "%s %s: %s; %s. Further faults are only counted%s.",
@@ -257,9 +266,21 @@ class Lane:
         with self._lock:
             told, self._told = self._told, False
             self._row, self._trying, self._cause = 0, False, None
-            self.troubled = False
+            now, last, rest = time.time(), self._untold, 0
+            if last is not None and not last <= now < last + _SELDOM:
+                rest, self._counted = self.faults - self._counted, self.faults
+                self._untold = None
+            self.failing, self.troubled = False, self._untold is not None
         if told:
             _log().info("%s again.", f"{self._label} {self._what}".replace("cannot", "can"))
+        if rest:
+            _log().warning(
+                "%s %s: %d more faults were since the last such line, and none for %d seconds.",
+                self._label,
+                self._what,
+                rest,
+                now - last if last is not None and now > last else 0,
+            )
 
     def _untried(self) -> None:
         """Let the next one try, too."""

@@ -138,9 +138,11 @@ class Codec:
         if near.end == -inf:
             self._teach(near, data, verified)
         try:
-            value = near.value if near.again is None else near.again()
+            value, again = near.made
+            if again is not None:
+                value = again()
         except KeyError:
-            value = self._value(data)  # says what is wrong
+            value = self._value(data)  # it has ended meanwhile; or this says what is wrong
         return WatchedEntry(value, verified[0], near)
 
     def _teach(self, near: Near, data: bytes, verified: Verified) -> None:
@@ -148,15 +150,13 @@ class Codec:
         from cachu.serializers.fresh import maker
 
         value = self._value(data)
+        again: Callable[[], Any] | None
         try:
-            near.again = maker(value)
+            again = maker(value)
         except ValueError:
-            near.again = _decoder(self._loads, data[self._size :])
-        if near.again is None:
-            near.value = value
+            again = _decoder(self._loads, data[self._size :])
         made, deadline = verified
-        near.start = made - _SKEW
-        near.end = deadline  # the last: from now on it may be used
+        near.learn((value if again is None else None, again), made - _SKEW, deadline)
 
     def _value(self, data: bytes) -> Any:
         large: Any = memoryview(data) if self._views and len(data) >= _LARGE else data

@@ -36,24 +36,25 @@ def maker(value: Any) -> Maker | None:
         ValueError: If only decoding makes such values.
     """
     try:
-        return None if _is_fixed(value) else _copier(value, set())
+        known: set[int] = set()
+        return None if _is_fixed(value, known) else _copier(value, set(), known)
     except (_OpaqueError, RecursionError):
         raise ValueError(f"a {type(value).__name__} has to be decoded") from None
 
 
-def _copier(value: Any, seen: set[int]) -> Maker:
+def _copier(value: Any, seen: set[int], known: set[int]) -> Maker:
     kind = type(value)
     # One that occurs twice must still be one object afterwards.
     if kind not in _COPIED or id(value) in seen or len(seen) >= _MOST:
         raise _OpaqueError
     seen.add(id(value))
-    if kind is not list and not _are_fixed(value):  # the keys of a dict
+    if kind is not list and not _are_fixed(value, known):  # the keys of a dict
         raise _OpaqueError
     copy: Maker = value.copy
-    if kind is set or _are_fixed(value.values() if kind is dict else value):
+    if kind is set or _are_fixed(value.values() if kind is dict else value, known):
         return copy
     items = value.items() if kind is dict else enumerate(value)
-    inner = [(key, _copier(each, seen)) for key, each in items if not _is_fixed(each)]
+    inner = [(key, _copier(each, seen, known)) for key, each in items if not _is_fixed(each, known)]
 
     def again() -> Any:
         made = copy()
@@ -64,15 +65,28 @@ def _copier(value: Any, seen: set[int]) -> Maker:
     return again
 
 
-def _are_fixed(values: Iterable[Any]) -> bool:
-    return _ATOMS.issuperset(map(type, values)) or all(map(_is_fixed, values))
+def _are_fixed(values: Iterable[Any], known: set[int]) -> bool:
+    if _ATOMS.issuperset(map(type, values)):
+        return True
+    return all(_is_fixed(value, known) for value in values)
 
 
-def _is_fixed(value: Any) -> bool:
-    """Tell whether nothing about *value* can change."""
+def _is_fixed(value: Any, known: set[int]) -> bool:
+    """Tell whether nothing about *value* can change.
+
+    Args:
+        value: The value.
+        known: The tuples and frozensets that cannot, by `id`. There may be so many ways to each
+            that it must not be looked into twice.
+    """
     kind = type(value)
     if kind in _ATOMS:
         return True
     if kind is tuple or kind is frozenset:
-        return _are_fixed(value)
-    return _FIXED.get(kind.__qualname__) == kind.__module__
+        if id(value) not in known:
+            if not _are_fixed(value, known):
+                return False
+            known.add(id(value))
+        return True
+    module = _FIXED.get(kind.__qualname__)
+    return module is not None and kind.__module__ == module

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     # When an entry was made, and until when it is fresh.
     Verified = tuple[float, float]
+    # A value, or what makes it.
+    Made = tuple[Any, Callable[[], Any] | None]
 
 
 class Watch:
@@ -34,7 +36,12 @@ class Watch:
         self.until: float = until
 
 
+def _gone() -> Any:
+    raise KeyError("it has ended")
+
+
 _NEVER: Final = Watch()
+_GONE: Final[Made] = (None, _gone)
 
 
 class Near:
@@ -44,18 +51,31 @@ class Near:
         watch: What vouches for it.
         start: The earliest time of day at which it is fresh.
         end: When it expires.
-        value: The value, if all callers may have the same object.
-        again: Makes an equal value for each caller, if not. It raises `KeyError` if it cannot.
+        made: The value, if all callers may have the same object, and None; or else None and what
+            makes an equal value for each caller, or raises `KeyError`. Both in one, so that who
+            reads them while they are let go of has them both, or neither.
     """
 
-    __slots__ = ("again", "end", "start", "value", "watch")
+    __slots__ = ("end", "made", "start", "watch")
 
     def __init__(self, watch: Watch) -> None:
         self.watch: Watch = watch
         self.start: float = inf
         self.end: float = -inf
-        self.value: Any = None
-        self.again: Callable[[], Any] | None = None
+        self.made: Made = _GONE
+
+    def let_go(self) -> None:
+        """Be of no use from now on, and keep nothing alive: whoever has this may have it long."""
+        self.watch = _NEVER
+        self.made = _GONE
+
+    def learn(self, made: Made, start: float, end: float) -> None:
+        """Be of use from now on, unless it is over already."""
+        self.made = made
+        self.start = start
+        self.end = end  # the last: from now on it may be used
+        if self.watch is _NEVER:
+            self.made = _GONE
 
 
 class Held(bytes):
@@ -86,7 +106,7 @@ class Held(bytes):
     def end(self) -> None:
         """Have nobody use these bytes any more, whoever still has them: they have changed."""
         if self.near is not None:
-            self.near.watch = _NEVER
+            self.near.let_go()
 
 
 class WatchedEntry(CacheEntry):
@@ -101,3 +121,7 @@ class WatchedEntry(CacheEntry):
     def __init__(self, value: Any, created_at: float, near: Near) -> None:
         super().__init__(value, created_at)
         self.near: Near = near
+
+    def __reduce__(self) -> tuple[type[CacheEntry], tuple[Any, float]]:
+        """Be an entry like any other elsewhere: only here is anything watched."""
+        return CacheEntry, (self.value, self.created_at)

@@ -59,9 +59,14 @@ class KnownKeys:
         return key
 
     def types(self, raw: Hashable) -> Types | None:
-        """Return what tells calls with this raw key from lookalikes; None if it must be spelled."""
+        """Return the types that tell calls with this raw key from lookalikes.
+
+        None if it must be spelled, is large, or has a tuple in it: its type does not say enough.
+        """
         types = self._alike.get(type(raw)) or self._types(raw)
-        return None if types is None or _size(raw) > _LARGEST else types
+        if types is None or tuple in map(type, types) or _size(raw) > _LARGEST:
+            return None
+        return types
 
 
 def _unknown(_: Any) -> Types | None:

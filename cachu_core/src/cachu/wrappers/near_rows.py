@@ -47,12 +47,13 @@ class NearRows:
         entries[raw] = (near, *types)
 
     def _make_room(self) -> None:
-        """Let go of what has changed or expired; of everything, if all of it is current."""
+        """Let go of what has changed or expired; of everything, if little has."""
         now, clock = time.time(), time.monotonic()
         entries = self.entries
         for raw, row in list(entries.items()):
             near = row[0]
             if now >= near.end or clock >= near.watch.until:
                 entries.pop(raw, None)
-        if len(entries) >= _MOST:
+        # Else all would be looked through again for a few more.
+        if len(entries) > _MOST - _MOST // 8:
             entries.clear()

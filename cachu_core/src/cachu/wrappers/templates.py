@@ -101,7 +101,7 @@ def _hit(shape: Shape, mode: str) -> list[str]:
         kept = ["near"]
         checks.append("near.start <= time.time() < near.end")
         checks.append("time.monotonic() < near.watch.until")
-        found[:0] = ["again = near.again", "value = near.value if again is None else again()"]
+        found[:0] = ["value, again = near.made", "if again is not None: value = again()"]
     unpacked = [*kept, *(f"t{i}" for i in checked)]
     if checks:
         found = [f"if {' and '.join(checks)}:", *(f"    {line}" for line in found)]
