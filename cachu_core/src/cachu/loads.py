@@ -61,8 +61,9 @@ class Loads:
 
         What is registered last is called first.
         """
-        import logging  # noqa: F401  it registers its own now, if it has not yet
+        from importlib import import_module
 
+        import_module("logging")  # it registers its own now, if it has not yet
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(before=self.before_fork)
 
