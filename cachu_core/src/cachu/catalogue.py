@@ -28,7 +28,7 @@ KINDS = {
     "cachu_make_lock_provider": "lock provider",
 }
 """The hooks that make something, and what that is called."""
-BUILT_IN_HOOKS = {
+BUILT_IN_HOOKS: dict[str, tuple[str, ...]] = {
     "memory": ("cachu_make_backend", "cachu_make_async_backend"),
     "null": ("cachu_make_backend", "cachu_make_async_backend"),
     "digest": ("cachu_make_key_serializer",),
