@@ -114,7 +114,7 @@ def try_release(session: nox.Session, version: str, dist: Path, tree: Path) -> b
     python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     packages = {"cachu": None} | {f"cachu-{n}": f"cachu_{n}" for n in ("core", "file", "redis")}
     packages["cachu-core"] = "cachu"
-    plugins = ["memory", "null", "file", "diskcache", "redis"]
+    plugins = ["dogpile", "memory", "null", "file", "diskcache", "redis"]
     for wanted in (["cachu[all]"], [str(source) for source in dist.glob("*.tar.gz")]):
         session.run(
             "uv", "pip", "install", "--quiet", f"--python={python}", "--refresh", "--reinstall",
