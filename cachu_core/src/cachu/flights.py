@@ -71,13 +71,16 @@ class Flight:
         return (not self.asynchronous and self.owner == get_ident()) or self._is_led_here()
 
     def land(self) -> None:
-        """Wake everybody who waits; they look again, and one of them may lead the next flight."""
+        """Let nobody wait any more; whoever did looks again, and may lead the next flight."""
         self.landed = True
         # A waiter adds itself before it looks at `landed`, so that none is left behind.
-        if self.wakers is None:
-            return
+        if self.wakers is not None:
+            self.wake()
+
+    def wake(self) -> None:
+        """Wake everybody who waits."""
         with _guard:
-            wakers = list(self.wakers)
+            wakers = list(self.wakers or ())
         for wake in wakers:
             wake()
 
@@ -200,7 +203,9 @@ class Flights:
             if self.under_way.get(key) is flight:
                 del self.under_way[key]
                 self.landings += 1
-        flight.land()
+        flight.landed = True
+        if flight.wakers is not None:
+            flight.wake()
 
     def fence(self, key: Hashable) -> None:
         """Keep whoever computes *key* now from storing it."""

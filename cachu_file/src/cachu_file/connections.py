@@ -83,7 +83,7 @@ class Connection:
         self, raw: sqlite3.Connection, inode: Inode, identity: int, index: WalIndex | None
     ) -> None:
         self.raw: sqlite3.Connection = raw
-        self.execute = raw.execute
+        self.execute = sqlite3.Connection.execute.__get__(raw)  # a subclass may have its own
         self.find = raw.cursor().execute
         self.index: WalIndex | None = index
         self.header: memoryview | None = None if index is None else index.header

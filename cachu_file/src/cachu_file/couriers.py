@@ -117,8 +117,14 @@ class Courier:
             connection.be_patient(PATIENCE if waited < _SOON else max(0.0, PATIENCE - waited))
             return self._engine.attempt(connection, work, *args, **kwargs)
 
+        errand = Errand()
+        errand.work = run
         try:
-            return await self._sent(run)
+            return await self._link.execute_fetchall(errand)  # type: ignore[return-value]
+        except ValueError as error:
+            if self.serves:
+                raise
+            raise StaleConnectionError from error  # it was stopped meanwhile
         except asyncio.CancelledError:
             await self._caught_up()
             raise
@@ -143,25 +149,17 @@ class Courier:
             finally:
                 await self._end_of_thread()
 
-    async def _sent(self, work: Callable[[], R]) -> R:
-        errand = Errand()
-        errand.work = work
-        try:
-            return await self._link.execute_fetchall(errand)  # type: ignore[return-value]
-        except ValueError as error:
-            if self.serves:
-                raise
-            raise StaleConnectionError from error  # it was stopped meanwhile
-
     async def _caught_up(self) -> None:
         """Wait until the thread has done and answered all that it was given so far."""
+        errand = Errand()
+        errand.work = _nothing
         while self._link.thread.is_alive():
             try:
-                await self._sent(_nothing)
+                await self._link.execute_fetchall(errand)
             except asyncio.CancelledError:
                 continue  # it is raised in the end
-            except StaleConnectionError:
-                await self._end_of_thread()
+            except ValueError:
+                await self._end_of_thread()  # it was stopped meanwhile
             return
 
     async def _end_of_thread(self) -> None:

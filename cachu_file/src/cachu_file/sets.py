@@ -33,27 +33,36 @@ def is_there(connection: Connection) -> bool:
     return 0.0 < time.monotonic() - connection.seen_at < _AT_ONCE
 
 
+def row(key: bytes, tag: bytes | None, ttl: float, value: bytes | str) -> Row:
+    """Return what a row is to have: key, tag, when it expires and is due, value, number."""
+    now = time.time()
+    expires = now + ttl
+    return key, tag, expires, expires, value, int(now * 1e6)
+
+
 def put(engine: Engine, connection: Connection, region: RegionKeys, row: Row) -> None:
-    """Set a row: key, tag, twice the time when it expires, value."""
+    """Set a row."""
     unlisted = is_unlisted(engine, connection, region)
     if not unlisted and put_at_once(engine, connection, row):
         return
     with engine.turns.take(connection):
         if unlisted:
             note(engine, connection, region)
-        _set(engine, connection, row)
+        write(connection, table.STORE, row)
+        engine.last_mark = connection.mark()
 
 
 def put_at_once(engine: Engine, connection: Connection, row: Row) -> bool:
     """Set a row out of turn if it seems that nobody else writes; say whether that was done."""
-    mark = connection.mark()
-    if mark is None or mark != engine.last_mark:
+    header = connection.header
+    if header is None or header.tobytes() != engine.last_mark:
         return False
     mutex = engine.turns.mutex
     try:
-        if not mutex.acquire(blocking=False):
+        if not mutex.acquire(False):
             return False
-        _set(engine, connection, row)
+        write(connection, table.STORE, row)
+        engine.last_mark = header.tobytes()
     finally:
         while mutex._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
             mutex.release()
@@ -65,8 +74,3 @@ def write(connection: Connection, statements: tuple[str, str], values: Row) -> b
     first, second = statements
     execute = connection.execute
     return execute(first, values).rowcount > 0 or execute(second, values).rowcount > 0
-
-
-def _set(engine: Engine, connection: Connection, row: Row) -> None:
-    write(connection, table.STORE, (*row, time.time_ns() // 1000))
-    engine.last_mark = connection.mark()

@@ -148,7 +148,7 @@ class FileStore(RegionStore, Store):
 
     def store(self, key: str, data: bytes, ttl: float, tag: str = "") -> None:
         """Keep *data* under *key*."""
-        entry = self.entry(key, data, ttl, tag)
+        spelled, kind = self._spell(key), self.region.tag(tag) if tag else None
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -156,11 +156,15 @@ class FileStore(RegionStore, Store):
         else:
             # The short way, while nobody else writes.
             try:
-                if writes.store_at_once(self.engine, connection, self.region, entry):
+                if writes.store_at_once(
+                    self.engine, connection, self.region, spelled, kind, ttl, data
+                ):
                     return
             finally:
-                self._pool.give_back(connection)
-        self.engine.run(writes.store, True, self.region, entry)
+                self._idle.append(connection)
+                if connection.generation != self._pool.generation:
+                    self._pool.drain()
+        self.engine.run(writes.store, True, self.region, writes.Entry(spelled, kind, ttl, data))
 
     def delete(self, key: str) -> bool:
         """Forget the data under *key*, and say whether it was there."""

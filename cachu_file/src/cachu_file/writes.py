@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cachu_file import damage, sets, table, upkeep, values
 from cachu_file.connections import undo
+from cachu_file.errors import StaleConnectionError
 from cachu_file.listing import is_unlisted, note
 from cachu_file.removals import delete
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cachu_file.connections import Connection
     from cachu_file.engine import Engine
     from cachu_file.leases import Claim
+    from cachu_file.sets import Row
     from cachu_file.table import RegionKeys
 
 
@@ -33,10 +34,9 @@ class Entry(NamedTuple):
     ttl: float
     data: bytes
 
-    def row(self, value: bytes | str) -> tuple[Any, ...]:
+    def row(self, value: bytes | str) -> Row:
         """Return what a statement takes: *value* is the data, or the name of its file."""
-        expires = time.time() + self.ttl
-        return self.key, self.tag, expires, expires, value
+        return sets.row(self.key, self.tag, self.ttl, value)
 
 
 def store(engine: Engine, connection: Connection, region: RegionKeys, entry: Entry) -> None:
@@ -50,30 +50,53 @@ def store(engine: Engine, connection: Connection, region: RegionKeys, entry: Ent
     upkeep.after_write(engine, connection, len(entry.data))
 
 
-def store_at_once(engine: Engine, connection: Connection, region: RegionKeys, entry: Entry) -> bool:
+def store_at_once(
+    engine: Engine,
+    connection: Connection,
+    region: RegionKeys,
+    key: bytes,
+    tag: bytes | None,
+    ttl: float,
+    data: bytes,
+) -> bool:
     """Keep an entry if there is nothing to wait for, to look after or to repair.
 
     Returns:
         Whether it was kept; else it is to be stored as usual.
     """
-    if (
-        len(entry.data) > values.LARGE
-        or connection.generation != engine.pool.generation
-        or not sets.is_there(connection)
-        or is_unlisted(engine, connection, region)
-    ):
+    if len(data) > values.LARGE or connection.generation != engine.pool.generation:
         return False
     try:
-        kept = sets.put_at_once(engine, connection, entry.row(entry.data))
-        if kept:
-            upkeep.after_write(engine, connection, len(entry.data))
+        if not sets.is_there(connection):
+            engine.check(connection, briefly=True)
+        if is_unlisted(engine, connection, region) or not sets.put_at_once(
+            engine, connection, sets.row(key, tag, ttl, data)
+        ):
+            return False
+        upkeep.after_write(engine, connection, len(data))
+    except StaleConnectionError:
+        return False
     except BaseException as error:
         undo(connection)
         # A lock was waited for.
         if not isinstance(error, (sqlite3.Error, OSError)) or "locked" in str(error):
             raise
         return False
-    return kept
+    return True
+
+
+def store_soon(
+    engine: Engine,
+    connection: Connection,
+    region: RegionKeys,
+    key: bytes,
+    tag: bytes | None,
+    ttl: float,
+    data: bytes,
+) -> None:
+    """Keep an entry, at once if that is possible."""
+    if not store_at_once(engine, connection, region, key, tag, ttl, data):
+        store(engine, connection, region, Entry(key, tag, ttl, data))
 
 
 def commit(
@@ -109,7 +132,7 @@ def _put(
             if is_unlisted(engine, connection, region):
                 note(engine, connection, region)
             fences = (entry.key, region.id, entry.tag, claim.since, claim.seen)
-            return sets.write(connection, table.COMMIT, row + fences)
+            return sets.write(connection, table.COMMIT, row[:-1] + fences)
     except (sqlite3.OperationalError, OSError) as error:
         _put_nothing(engine, connection, entry.key, error)
         raise

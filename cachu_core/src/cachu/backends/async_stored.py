@@ -50,8 +50,18 @@ class AsyncStoreBackend(Packing, AsyncBackend):
 
     async def store(self, key: str, entry: CacheEntry, ttl: float, tag: str = "") -> None:
         data = self._codec.pack(key, entry, ttl)
+        writes = self._writes
         async with self._turns.setting(key, self._lock_timeout):
-            await self._writes.run_async(self.wrapped.store, key, data, ttl, tag)
+            if writes.troubled:
+                writes.enter()
+            try:
+                await self.wrapped.store(key, data, ttl, tag)
+            except PASSED:
+                raise
+            except Exception as error:
+                raise writes.failed(error) from error
+            if writes.troubled:
+                writes.recovered()
 
     async def delete(self, key: str) -> bool:
         async with self._turns.deleting(key, self._lock_timeout):

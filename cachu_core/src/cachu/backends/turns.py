@@ -37,13 +37,18 @@ class Turn(Flight):
 
 
 class Turns:
-    """Who changes which entry of a region now."""
+    """Who changes which entry of a region now.
 
-    __slots__ = ("__weakref__", "_flights", "_taken")
+    Attributes:
+        flights: What is computed in the region.
+        taken: The turn of each key that is changed.
+    """
+
+    __slots__ = ("__weakref__", "flights", "taken")
 
     def __init__(self, flights: Flights) -> None:
-        self._flights = flights
-        self._taken: dict[Hashable, Turn] = {}
+        self.flights = flights
+        self.taken: dict[Hashable, Turn] = {}
 
     def take(self, key: Hashable, timeout: float, *, creates: bool = False) -> Turn | None:
         """Wait for the turn of *key* and take it.
@@ -70,7 +75,7 @@ class Turns:
     def await_turn(self, key: Hashable, mine: Turn, timeout: float) -> bool:
         """Wait until *mine* is the turn of *key*; say whether it is."""
         deadline = time.time() + timeout
-        while (holder := self._taken.setdefault(key, mine)) is not mine:
+        while (holder := self.taken.setdefault(key, mine)) is not mine:
             if holder.is_ours() or not holder.wait(deadline):
                 holder.passed = True
                 return False
@@ -79,7 +84,7 @@ class Turns:
     async def await_turn_async(self, key: Hashable, mine: Turn, timeout: float) -> bool:
         """Wait until *mine* is the turn of *key*, in asynchronous code."""
         deadline = time.time() + timeout
-        while (holder := self._taken.setdefault(key, mine)) is not mine:
+        while (holder := self.taken.setdefault(key, mine)) is not mine:
             if holder.is_ours_async() or not await holder.wait_async(deadline):
                 holder.passed = True
                 return False
@@ -87,33 +92,41 @@ class Turns:
 
     def end(self, key: Hashable, turn: Turn) -> None:
         """Let the next one have its turn."""
-        if self._taken.get(key) is turn:
-            del self._taken[key]
-        turn.land()
+        if self.taken.get(key) is turn:
+            del self.taken[key]
+        turn.landed = True
+        if turn.wakers is not None:
+            turn.wake()
 
     def setting(self, key: Hashable, timeout: float) -> Change:
         """Return the guard of a set, to be held while the store is written to."""
-        return Change(self, self._flights, key, timeout, sets=True)
+        return Change(self, key, timeout, True)
 
     def deleting(self, key: Hashable, timeout: float) -> Change:
         """Return the guard of a delete."""
-        return Change(self, self._flights, key, timeout, sets=False)
+        return Change(self, key, timeout, False)
 
     def clearing(self, timeout: float) -> Clearing:
         """Return the guard of a clear."""
-        return Clearing(self, self._flights, timeout)
+        return Clearing(self, self.flights, timeout)
 
-    def holder(self, key: Hashable) -> Turn | None:
-        """Return who changes *key* now."""
-        return self._taken.get(key)
+    def is_ours(self, key: Hashable) -> bool:
+        """Tell whether this thread changes *key*, other than by storing a result."""
+        holder = self.taken.get(key)
+        return holder is not None and not holder.creates and holder.is_ours()
+
+    def is_ours_async(self, key: Hashable) -> bool:
+        """Tell the same of this task."""
+        holder = self.taken.get(key)
+        return holder is not None and not holder.creates and holder.is_ours_async()
 
     def leaders(self) -> list[Turn]:
         """Return the turns of those who store what a function returned."""
-        return [turn for turn in list(self._taken.values()) if turn.creates]
+        return [turn for turn in list(self.taken.values()) if turn.creates]
 
     def after_fork(self) -> None:
         """Forget, in a child process, the threads of its parent."""
-        self._taken = {}
+        self.taken = {}
 
 
 class Change:
@@ -121,74 +134,80 @@ class Change:
 
     A set also flies, so that nobody computes what it is about to store. Its flight is not its turn:
     who overtakes it need not wait for the flight any more, but for the turn.
+
+    While nobody else changes or computes the entry, as nearly always, it is a few steps in one
+    place: they cost most of what a set in a near store takes.
     """
 
-    __slots__ = ("_flight", "_flights", "_key", "_timeout", "_turn", "_turns")
+    __slots__ = ("_flight", "_key", "_sets", "_timeout", "_turn", "_turns")
 
-    def __init__(
-        self, turns: Turns, flights: Flights, key: Hashable, timeout: float, *, sets: bool
-    ) -> None:
+    def __init__(self, turns: Turns, key: Hashable, timeout: float, sets: bool) -> None:
+        self._turn: Turn | None = None
+        self._flight: Flight | None = None
         self._turns = turns
-        self._flights = flights
         self._key = key
         self._timeout = timeout
-        self._flight: Flight | None = Flight() if sets else None
-        self._turn: Turn | None = None
+        self._sets = sets
 
     def __enter__(self) -> None:
-        holder = self._turns.holder(self._key)
-        if holder is not None and not holder.creates and holder.is_ours():
+        taken, key = self._turns.taken, self._key
+        if key in taken and self._turns.is_ours(key):
             return  # the same change, guarded further out
         try:
-            turn = self._turn = _turn(creates=False)
+            turn = self._turn = Turn()
+            turn.owner = get_ident()
             self._fence(turn)
-            self._turns.await_turn(self._key, turn, self._timeout)
+            if taken.setdefault(key, turn) is not turn:
+                self._turns.await_turn(key, turn, self._timeout)
         except BaseException:
-            self._leave()
+            self.__exit__()
             raise
 
-    def __exit__(self, *error: object) -> None:
-        self._leave()
-
     async def __aenter__(self) -> None:
-        holder = self._turns.holder(self._key)
-        if holder is not None and not holder.creates and holder.is_ours_async():
+        taken, key = self._turns.taken, self._key
+        if key in taken and self._turns.is_ours_async(key):
             return
         try:
             turn = self._turn = _task_turn(creates=False)
             self._fence(turn)
-            await self._turns.await_turn_async(self._key, turn, self._timeout)
+            if taken.setdefault(key, turn) is not turn:
+                await self._turns.await_turn_async(key, turn, self._timeout)
         except BaseException:
-            self._leave()
+            self.__exit__()
             raise
 
-    async def __aexit__(self, *error: object) -> None:
-        self._leave()
-
-    def _fence(self, turn: Turn) -> None:
-        flight = self._flight
-        if flight is None:
-            self._flights.fence(self._key)
-        else:
-            flight.owner, flight.asynchronous = turn.owner, turn.asynchronous
-            self._flights.overtake(self._key, flight)
-
-    def _leave(self) -> None:
+    def __exit__(self, *error: object) -> None:
         turn = self._turn
         if turn is None:
             return
         # Still in our turn: a leader that took off meanwhile is waiting for it.
-        if self._flight is None:
-            self._flights.fence(self._key)
+        turns, key, flight = self._turns, self._key, self._flight
+        if flight is None:
+            turns.flights.fence(key)
         else:
-            self._flights.land(self._key, self._flight)
-        self._turns.end(self._key, turn)
+            turns.flights.land(key, flight)
+        turns.end(key, turn)
         self._turn = None
+
+    async def __aexit__(self, *error: object) -> None:
+        self.__exit__()
+
+    def _fence(self, turn: Turn) -> None:
+        flights, key = self._turns.flights, self._key
+        if not self._sets:
+            flights.fence(key)
+            return
+        flight = self._flight = Flight()
+        flight.owner = turn.owner
+        if turn.asynchronous:
+            flight.asynchronous = True
+        if flights.under_way.setdefault(key, flight) is not flight:
+            flights.overtake(key, flight)
 
     def __del__(self) -> None:
         """Leave after all, if a signal interrupted that."""
         if getattr(self, "_turn", None) is not None:
-            self._leave()
+            self.__exit__()
 
 
 class Clearing:

@@ -8,13 +8,16 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, ClassVar, Final, Protocol
+    from typing import Any, ClassVar, Final, Protocol, TypeAlias
+
+    Pieces: TypeAlias = tuple[bytes, ...]
 
     class Serializer(Protocol):
         """Turns values into bytes and back.
 
         It may raise anything: cachu makes a `SerializationError`, a warning and a miss of it. One
         that has a true attribute `takes_views` is given large data as a `memoryview`, not copied.
+        One that has a method `pieces` is asked for what `dumps` returns in parts, for the same.
         """
 
         def dumps(self, value: Any, /) -> bytes:
@@ -39,18 +42,20 @@ class PickleSerializer:
 
     def __init__(self) -> None:
         import pickle
-        from functools import partial
 
-        # Protocol 5 is what every supported Python reads.
-        self._dumps: Callable[[Any], bytes] = partial(pickle.dumps, protocol=5)
+        self._dumps: Callable[[Any, int], bytes] = pickle.dumps
         self.loads: Callable[[Any], Any] = pickle.loads
 
     def dumps(self, value: Any, /) -> bytes:
         """Return *value*, pickled."""
+        return b"".join(self.pieces(value))
+
+    def pieces(self, value: Any, /) -> Pieces:
+        """Return the parts of *value*, pickled."""
         if type(value) is bytes and _LARGE <= len(value) < _TOO_LARGE:
-            # A pickler would write it into a buffer that grows, which takes ten times as long.
-            return b"".join((_BYTES, len(value).to_bytes(4, "little"), value, _STOP))
-        return self._dumps(value)
+            # A pickler would copy it into a buffer that grows, which takes ten times as long.
+            return _BYTES, len(value).to_bytes(4, "little"), value, _STOP
+        return (self._dumps(value, _PROTOCOL),)
 
 
 class JsonSerializer:
@@ -110,7 +115,9 @@ class MsgpackSerializer:
         return self._encode(value)
 
 
-# How protocol 5 spells bytes: the protocol, an opcode, the length in four bytes, and the end.
+# Of pickles: what every supported Python reads.
+_PROTOCOL: Final = 5
+# How it spells bytes: the protocol, an opcode, the length in four bytes, and the end.
 _BYTES: Final = b"\x80\x05B"
 _STOP: Final = b"."
 _LARGE: Final = 16 * 1024

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Final
 
-    from cachu.serializers import Serializer
+    from cachu.serializers import Pieces, Serializer
     from cachu.serializers.held import Verified
 
 _MAGIC: Final = b"\xc5\xcc"
@@ -65,13 +65,14 @@ class Codec:
 
     __slots__ = (
         *("_body", "_crc", "_dumps", "_head", "_key", "_loads", "_namespace"),
-        *("_signer", "_size", "_unpack_head", "_views"),
+        *("_pieces", "_signer", "_size", "_unpack_head", "_views"),
     )
 
     def __init__(
         self, serializer: Serializer, name: str, namespace: str, secret_key: bytes | None = None
     ) -> None:
         self._dumps = serializer.dumps
+        self._pieces: Callable[[Any], Pieces] | None = getattr(serializer, "pieces", None)
         self._loads = serializer.loads
         self._views: bool = bool(getattr(serializer, "takes_views", False))
         place = _bytes(namespace)
@@ -95,7 +96,8 @@ class Codec:
             SerializationError: If its value cannot be turned into bytes.
         """
         try:
-            payload = self._dumps(entry.value)
+            value, pieces = entry.value, self._pieces
+            payload = (self._dumps(value),) if pieces is None else pieces(value)
             made = entry.created_at
             times = _TIMES.pack(made, made + ttl)
             try:
@@ -103,10 +105,13 @@ class Codec:
             except UnicodeEncodeError:
                 name = _bytes(key)
             if self._signer is None:
-                check = crc32(payload, crc32(times, crc32(name, self._crc))).to_bytes(4, "big")
+                number = crc32(times, crc32(name, self._crc))
+                for piece in payload:
+                    number = crc32(piece, number)
+                check = number.to_bytes(4, "big")
             else:
-                check = _sign(self._signer, name, times, payload)
-            return b"".join((self._head, check, times, payload))
+                check = _sign(self._signer, name, times, *payload)
+            return b"".join((self._head, check, times, *payload))
         except Exception as error:
             kind = type(entry.value).__name__
             raise SerializationError(f"a {kind} cannot be stored: {error}") from error
