@@ -132,7 +132,7 @@ def left_over(colour):
     shelf = cachu.plugins._plugins[colour.backend_name].of(colour.package)
     return [
         *(key for one in live for key in one.flights.under_way),
-        *(key for one in live for key in one.turns._taken),
+        *(key for one in live for key in one.turns.taken),
         *shelf.leases,
     ]
 

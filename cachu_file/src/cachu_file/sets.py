@@ -1,11 +1,12 @@
-"""How a value is set by key: one statement, after which nothing older can come.
+"""How a row is written, and set by key: one statement, after which nothing older can come.
 
 Each set leaves a number in the row that is higher than the one before. Whoever computes the key
 remembers the number that was there when it began, and stores only if it still is. So a set need not
 ask who computes, and nobody has to wait for it.
 
 Writers take turns, see `cachu_file.turns`, to be fair to each other. A set while nobody else writes
-needs none: as long as the last commit was a set of this process, it seems so.
+needs none: as long as the last commit was one of this process, it seems so. The same goes for
+whoever stores what was computed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from cachu_file import table
 from cachu_file.listing import is_unlisted, note
 
 if TYPE_CHECKING:
@@ -40,37 +40,51 @@ def row(key: bytes, tag: bytes | None, ttl: float, value: bytes | str) -> Row:
     return key, tag, expires, expires, value, int(now * 1e6)
 
 
-def put(engine: Engine, connection: Connection, region: RegionKeys, row: Row) -> None:
-    """Set a row."""
+def write(
+    engine: Engine,
+    connection: Connection,
+    region: RegionKeys,
+    statements: tuple[str, str],
+    values: Row,
+) -> bool:
+    """Write a row by the first statement that does; say whether one did."""
     unlisted = is_unlisted(engine, connection, region)
-    if not unlisted and put_at_once(engine, connection, row):
-        return
+    if not unlisted:
+        written = write_at_once(engine, connection, statements, values)
+        if written is not None:
+            return written
     with engine.turns.take(connection):
         if unlisted:
             note(engine, connection, region)
-        write(connection, table.STORE, row)
+        written = _write(connection, statements, values)
         engine.last_mark = connection.mark()
+    return written
 
 
-def put_at_once(engine: Engine, connection: Connection, row: Row) -> bool:
-    """Set a row out of turn if it seems that nobody else writes; say whether that was done."""
+def write_at_once(
+    engine: Engine, connection: Connection, statements: tuple[str, str], values: Row
+) -> bool | None:
+    """Write a row out of turn if it seems that nobody else writes.
+
+    Returns:
+        Whether a statement did; None if it has to be done in turn.
+    """
     header = connection.header
     if header is None or header.tobytes() != engine.last_mark:
-        return False
+        return None
     mutex = engine.turns.mutex
     try:
         if not mutex.acquire(False):
-            return False
-        write(connection, table.STORE, row)
+            return None
+        written = _write(connection, statements, values)
         engine.last_mark = header.tobytes()
     finally:
         while mutex._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
             mutex.release()
-    return True
+    return written
 
 
-def write(connection: Connection, statements: tuple[str, str], values: Row) -> bool:
-    """Write a row by the first statement that does; say whether one did."""
+def _write(connection: Connection, statements: tuple[str, str], values: Row) -> bool:
     first, second = statements
     execute = connection.execute
     return execute(first, values).rowcount > 0 or execute(second, values).rowcount > 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cachu_file import damage, sets, table, upkeep, values
 from cachu_file.connections import undo
 from cachu_file.errors import StaleConnectionError
-from cachu_file.listing import is_unlisted, note
+from cachu_file.listing import is_unlisted
 from cachu_file.removals import delete
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def store_at_once(
     try:
         if not sets.is_there(connection):
             engine.check(connection, briefly=True)
-        if is_unlisted(engine, connection, region) or not sets.put_at_once(
-            engine, connection, sets.row(key, tag, ttl, data)
+        if is_unlisted(engine, connection, region) or not sets.write_at_once(
+            engine, connection, table.STORE, sets.row(key, tag, ttl, data)
         ):
             return False
         upkeep.after_write(engine, connection, len(data))
@@ -103,7 +103,8 @@ def commit(
     engine: Engine, connection: Connection, region: RegionKeys, entry: Entry, claim: Claim
 ) -> bool:
     """Keep an entry unless it was overtaken."""
-    engine.check(connection, briefly=True)
+    if not sets.is_there(connection):
+        engine.check(connection, briefly=True)
     if claim.identity != connection.identity or not claim.holds(engine.ranges()):
         return False
     if len(entry.data) > values.LARGE:
@@ -126,13 +127,9 @@ def _put(
     row = entry.row(value)
     try:
         if claim is None:
-            sets.put(engine, connection, region, row)
-            return True
-        with engine.turns.take(connection):
-            if is_unlisted(engine, connection, region):
-                note(engine, connection, region)
-            fences = (entry.key, region.id, entry.tag, claim.since, claim.seen)
-            return sets.write(connection, table.COMMIT, row[:-1] + fences)
+            return sets.write(engine, connection, region, table.STORE, row)
+        fences = (entry.key, region.id, entry.tag, claim.since, claim.seen)
+        return sets.write(engine, connection, region, table.COMMIT, row[:-1] + fences)
     except (sqlite3.OperationalError, OSError) as error:
         _put_nothing(engine, connection, entry.key, error)
         raise
