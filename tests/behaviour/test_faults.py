@@ -101,7 +101,7 @@ def waits_for_turn(key, backend):
     pause = Event()
     for _ in range(2000):
         for live in regions.all_live():
-            holder = live.turns.holder(key) if live.name == backend else None
+            holder = live.turns.taken.get(key) if live.name == backend else None
             if holder is not None and holder.wakers:
                 return
         pause.wait(0.001)
@@ -217,7 +217,7 @@ def test_c2_a_cancelled_write_keeps_its_turn_until_its_thread_is_done(gates, poo
         assert await f.get(1) == "new"
 
     asyncio.run(main())
-    assert not [turn for live in regions.all_live() for turn in live.turns._taken]
+    assert not [turn for live in regions.all_live() for turn in live.turns.taken]
 
 
 def test_a_change_waits_for_a_stuck_store_no_longer_than_the_timeout(gates, pool):

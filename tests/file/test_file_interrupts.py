@@ -53,7 +53,7 @@ while interrupts < number:
 gc.collect()
 engine = cachu.get_backend("file", package=package).wrapped.engine
 live = regions.all_live()
-left = [key for one in live for key in (*one.flights.under_way, *one.turns._taken)]
+left = [key for one in live for key in (*one.flights.under_way, *one.turns.taken)]
 say(wrong, len(left), len(engine.keys._held), len(os.listdir("/proc/self/fd")))
 sys.stdin.readline()
 say(small(10**6) == [10**6] and large(3) == b"3" * 150_000)
@@ -72,9 +72,9 @@ def test_c2_an_interrupt_leaves_nothing_locked(shelf):
         assert descriptors < 40
         other = shelf.plain()
         engine = other.engine
-        assert [engine.ranges().take(byte) for byte in range(3)] == [True] * 3
+        assert [engine.files.ranges().take(byte) for byte in range(3)] == [True] * 3
         for byte in range(3):
-            engine.ranges().free(byte)
+            engine.files.ranges().free(byte)
         other.store("f:1", b"x", 60)
         assert other.load("f:1") == b"x"
     finally:

@@ -13,7 +13,7 @@ from cachu_file.keylocks import WRITING
 _HOLDS_THE_TURN = """
 store = made(root, package)
 store.load("f:1")
-say(store.engine.ranges().take(int(sys.argv[3])))
+say(store.engine.files.ranges().take(int(sys.argv[3])))
 sys.stdin.readline()
 """
 

@@ -1,49 +1,37 @@
-"""The database of one package, as this process uses it: files, connections, locks, and repairs.
+"""The database of one package, as this process uses it: connections, turns, and repairs.
 
 All regions of a package share one engine. It opens what it needs when it is needed, and closes it
 when the last store that uses it is closed.
 """
-# ruff: noqa: PTH116, PTH118  one `stat` before every write, and pathlib would double its cost
 
 from __future__ import annotations
 
 import atexit
-import logging
 import os
-import re
 import sqlite3
 import time
-from contextlib import contextmanager
-from secrets import token_hex
 from threading import RLock
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet, WeakValueDictionary
 
 from cachu.loads import loads
-from cachu_file import damage
-from cachu_file.connections import COMPANIONS, Connection, connect, undo
-from cachu_file.directory import PrivateDirectory, own_name, user
-from cachu_file.errors import AbsentError, OtherSchemaError, StaleConnectionError
-from cachu_file.keylocks import SETTING_UP, KeyLocks
+from cachu_file import damage, repairs
+from cachu_file.connections import Connection, connect, undo
+from cachu_file.errors import OtherSchemaError, StaleConnectionError
+from cachu_file.files import Files
+from cachu_file.keylocks import KeyLocks
 from cachu_file.near import CHECK, Near
 from cachu_file.pool import Pool
-from cachu_file.ranges import Ranges
-from cachu_file.table import SCHEMA
+from cachu_file.repairs import Repairs
 from cachu_file.turns import WriteTurns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from typing import Concatenate, ParamSpec, TypeVar
-
-    from cachu_file.connections import Inode
 
     P = ParamSpec("P")
     R = TypeVar("R")
 
-log: Final = logging.getLogger("cachu")
-
-#: What the names of databases end in. Other versions of the tables have other files.
-SUFFIX: Final = f"-v{SCHEMA}.db"
 # How often an operation is begun anew because the database was replaced.
 _ATTEMPTS: Final = 3
 
@@ -55,8 +43,8 @@ class Engine:
     """The database of one package.
 
     Attributes:
-        root: The directory that was configured, absolute.
-        name: The name of the database, without its suffix.
+        files: Its files.
+        repairs: What is done about it when it is damaged.
         size_limit: Bytes that it may take, or None.
         pool: The connections that threads share.
         near: What was read lately.
@@ -76,14 +64,13 @@ class Engine:
     """
 
     def __init__(self, root: str, name: str) -> None:
-        self.root = root
-        self.name = name
-        self.database: str = name + SUFFIX
         self.size_limit: int | None = None
         self.pool: Pool = Pool(self.connect)
+        self.files: Files = Files(root, name, self.pool.renew)
+        self.repairs: Repairs = Repairs(self.files)
         self.near: Near = Near(self.pool)
-        self.turns: WriteTurns = WriteTurns(self.ranges)
-        self.keys: KeyLocks = KeyLocks(self.ranges)
+        self.turns: WriteTurns = WriteTurns(self.files.ranges)
+        self.keys: KeyLocks = KeyLocks(self.files.ranges)
         self.last_mark: bytes | None = None
         self.writes_left: int = 1
         self.bytes_left: int = 0
@@ -94,16 +81,6 @@ class Engine:
         self.users: WeakSet[object] = WeakSet()
         self.async_users: WeakSet[object] = WeakSet()
         self.couriers: object | None = None
-        self._values_name = f"{name}-v{SCHEMA}.values"
-        self._lock_name = f"{name}-v{SCHEMA}.lock"
-        self._dead = re.compile(re.escape(self.database) + r"\.[0-9a-f]{16}\.dead")
-        self._user = user()
-        self._place()
-        self._setup = WriteTurns(self.ranges, SETTING_UP)
-        self._files = RLock()
-        self._directory: PrivateDirectory | None = None
-        self._values: PrivateDirectory | None = None
-        self._ranges: Ranges | None = None
         self.pool.heirs.append(self._after_fork)
 
     @classmethod
@@ -167,10 +144,8 @@ class Engine:
             return work(self, connection, *args, **kwargs)
         except BaseException as error:
             undo(connection)
-            if damage.is_damaged(error) or (
-                damage.may_be_damaged(error) and not self._is_whole(connection)
-            ):
-                self.heal(connection.inode, error)
+            if repairs.are_called_for(connection, error):
+                self.repairs.heal(connection.inode, error)
                 self.pool.renew(connection.generation)
                 raise StaleConnectionError from error
             raise
@@ -188,65 +163,32 @@ class Engine:
 
     def _connected(self, creates: bool, factory: type[sqlite3.Connection]) -> Connection:
         for last in (False, True):
-            directory = self._opened(creates)
+            directory = self.files.directory(creates)
             try:
                 return connect(
                     directory,
-                    self.database,
+                    self.files.database,
                     creates=creates,
-                    setup=self.setting_up,
+                    setup=self.repairs.setting_up,
                     factory=factory,
                 )
             except (sqlite3.DatabaseError, OtherSchemaError) as error:
-                state = directory.check(self.database)
-                if last or state is None or not damage.is_damaged(error):
+                inode = self.files.inode()
+                if last or inode is None or not damage.is_damaged(error):
                     raise
-                self.heal((state.st_dev, state.st_ino), error)
+                self.repairs.heal(inode, error)
         raise AssertionError  # pragma: no cover
 
-    def ranges(self) -> Ranges:
-        """Return the lock file, made if it is not there."""
-        found = self._ranges
-        if found is None or found.closed:
-            with self._files:
-                self._opened(creates=True)
-                found = self._ranges
-                assert found is not None  # noqa: S101  it was just opened
-        return found
-
     @property
-    def exists(self) -> bool:
-        """Whether there is a database."""
-        self._follow_user()
-        return os.path.lexists(self.path)
-
-    def values(self) -> PrivateDirectory:
-        """Return the directory of large values, made if it is not there."""
-        found = self._values
-        if found is None:
-            with self._files:
-                found = self._values
-                if found is None:
-                    directory = self._opened(creates=True)
-                    found = self._values = directory.child(self._values_name)
-        return found
+    def path(self) -> str:
+        """Where the database is."""
+        return self.files.path
 
     def limit_size(self, limit: int | None) -> None:
         """Set how many bytes the database may take; the next write sees to it."""
         if limit != self.size_limit:
             self.size_limit = limit
             self.bytes_left = 0
-
-    def lose_values(self) -> None:
-        """Let go of the directory of large values, which was removed."""
-        with self._files:
-            self._values = None
-
-    @contextmanager
-    def setting_up(self) -> Generator[None, None, None]:
-        """Let one caller at a time, in all processes, make or remove the database."""
-        with self._setup.take():
-            yield
 
     def check(self, connection: Connection, *, briefly: bool = False) -> None:
         """Notice that the database was removed or replaced under a live process.
@@ -258,143 +200,48 @@ class Engine:
         Raises:
             StaleConnectionError: If it was.
         """
-        self._follow_user()
+        files = self.files
+        files.follow_user()
         now = time.monotonic()  # of before the look: it is true of that moment, not of a later one
         try:
-            database = os.stat(self.path, follow_symlinks=False)
-            there = (database.st_dev, database.st_ino) == connection.inode
-            if not briefly and there:
-                lock = os.stat(self._lock_path, follow_symlinks=False)
-                there = (lock.st_dev, lock.st_ino) == self.ranges().inode
+            size = files.size(connection.inode, briefly=briefly)
         except OSError:
-            there = False
-        else:
-            if there and not database.st_size:
-                # Emptied. Others would take it for a new one, each with a log of its own.
-                self.heal(connection.inode, OtherSchemaError("it is empty"))
-                there = False
-        if not there:
+            size = None
+        if size == 0:
+            # Emptied. Others would take it for a new one, each with a log of its own.
+            self.repairs.heal(connection.inode, OtherSchemaError("it is empty"))
+            size = None
+        if size is None:
             self._forget_files(connection.generation)
             raise StaleConnectionError
         connection.seen_at = now
         if not briefly:
             connection.check_at = self.near.until = now + CHECK
 
-    def heal(self, inode: Inode, error: BaseException) -> None:
-        """Remove a damaged database, unless somebody did so already.
-
-        Raises:
-            OSError: If it cannot be removed.
-        """
-        if self._removed(inode):
-            log.warning(
-                "The cache in %s was damaged (%s). It begins anew, empty.", self.path, error
-            )
-
-    def remove_dead(self) -> None:
-        """Remove what is left of a damaged database, if whoever removed it was killed."""
-        directory = self._opened(creates=True)
-        dead = [name for name in directory.names() if self._dead.fullmatch(name)]
-        if dead:
-            with self.setting_up():  # not from under somebody who is at it
-                for name in dead:
-                    directory.remove(name)
-
     def drop(self, connection: Connection, error: BaseException) -> None:
-        """Remove a database in which nothing can be deleted any more.
-
-        Raises:
-            OSError: If it cannot be removed.
-        """
-        if self._removed(connection.inode):
-            log.warning(
-                "Nothing could be deleted from the cache in %s (%s). All of it was removed, so "
-                "that nothing out of date is used.",
-                self.path,
-                error,
-            )
+        """Remove a database in which nothing can be deleted any more; see `Repairs.drop`."""
+        self.repairs.drop(connection.inode, error)
         self.pool.renew(connection.generation)
 
     def close(self) -> None:
         """Close what is open; the next operation opens it again."""
         self.pool.renew()
-        self._let_go()
+        self.files.let_go()
 
     def __del__(self) -> None:
         """Close what a program that forgot to close it left open."""
         self.close()
 
-    def values_if_any(self) -> PrivateDirectory | None:
-        """Return the directory of large values, None if there never were any."""
-        there = self._opened(creates=True).check_directory(self._values_name)
-        return self.values() if there else None
-
-    def _opened(self, creates: bool) -> PrivateDirectory:
-        """Open the directory and, if something is to be made, the lock file."""
-        with self._files:
-            self._follow_user()
-            found = self._directory
-            if found is None:
-                found = self._directory = PrivateDirectory.below(self.root, creates=creates)
-            if found is None:
-                raise AbsentError
-            if self._ranges is None and (creates or found.check(self.database)):
-                self._ranges = Ranges(found.open_or_create(self._lock_name))
-            return found
-
-    def _place(self) -> None:
-        directory = os.path.join(self.root, own_name())
-        self.path: str = os.path.join(directory, self.database)
-        self._lock_path = os.path.join(directory, self._lock_name)
-
-    def _follow_user(self) -> None:
-        """Go on in another directory if the process goes on as another user."""
-        if self._user != user():
-            with self._files:
-                self._user = user()
-                self._place()
-                self.pool.renew()
-                self._let_go()
-
     def _forget_files(self, generation: int) -> None:
-        with self._files:
+        with self.files.guard:
             if generation == self.pool.generation:
                 self.pool.renew(generation)
-                self._let_go()
-
-    def _let_go(self) -> None:
-        """Let go of the files; each is closed when nobody uses it or holds a lock in it."""
-        with self._files:
-            self._values = self._directory = self._ranges = None
-
-    def _removed(self, inode: Inode) -> bool:
-        with self.setting_up():
-            directory = self._opened(creates=True)
-            state = directory.check(self.database)
-            if state is None or (state.st_dev, state.st_ino) != inode:
-                return False
-            dead = f"{self.database}.{token_hex(8)}.dead"
-            # Renamed first: a database must not be seen without its log, nor a log without it.
-            directory.rename(self.database, dead)
-            for name in (*(self.database + companion for companion in COMPANIONS), dead):
-                directory.remove(name)
-            values = self.values_if_any()
-            if values is not None:
-                for name in values.names():
-                    values.remove(name)
-            return True
-
-    def _is_whole(self, connection: Connection) -> bool:
-        try:
-            return connection.fetch("PRAGMA quick_check(1)") == ("ok",)
-        except sqlite3.Error:
-            return False
+                self.files.let_go()
 
     def _after_fork(self) -> None:
-        self._files = RLock()
-        self._let_go()
+        self.files.after_fork()
         self.turns.after_fork()
-        self._setup.after_fork()
+        self.repairs.after_fork()
         self.keys.after_fork()
 
 

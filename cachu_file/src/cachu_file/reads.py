@@ -115,7 +115,7 @@ def _other(engine: Engine, value: object) -> bytes:
         return b""
     engine.has_files = True
     try:
-        return values.read(engine.values(), name)
+        return values.read(engine.files.values(), name)
     except FileNotFoundError:
         raise
     except OSError:  # no file, not ours to read, or on a bad sector

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 from cachu.backends import Capability
 from cachu.backends.stores import Lease, Store
 from cachu_file import claims, listing, reads, removals, table, upkeep, writes
-from cachu_file.engine import SUFFIX, Engine
+from cachu_file.engine import Engine
 from cachu_file.errors import AbsentError, UnsafeDirectoryError
+from cachu_file.files import SUFFIX
 from cachu_file.leases import Claim
 from cachu_file.near import CHECK
 from cachu_file.patience import Patience
@@ -81,7 +82,7 @@ class RegionStore:
             return []
         found: list[RegionName] = []
         for name in sorted(name for name in names if name.endswith(SUFFIX)):
-            engine = Engine.of(self.engine.root, name.removesuffix(SUFFIX))
+            engine = Engine.of(self.engine.files.root, name.removesuffix(SUFFIX))
             try:
                 found += engine.run(listing.regions, False)
             except AbsentError:

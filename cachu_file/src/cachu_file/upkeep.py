@@ -81,7 +81,7 @@ def tidy(engine: Engine, connection: Connection) -> None:
     give_back_pages(engine, connection, _PAGES)
     if time.monotonic() >= engine.sweep_at:
         engine.sweep_at = time.monotonic() + _SWEEP_EVERY
-        age = time.time() - engine.ranges().state().st_mtime
+        age = time.time() - engine.files.ranges().state().st_mtime
         if not 0 <= age < _SWEEP_EVERY:
             sweep(engine, connection)
 
@@ -128,7 +128,7 @@ def empty_trash(engine: Engine, connection: Connection) -> None:
         names = connection.execute(table.TRASH, (_FILES,)).fetchall()
         if not names:
             return
-        directory = engine.values()
+        directory = engine.files.values()
         for (value,) in names:
             name = values.name_of(value)
             if name is not None:
@@ -168,15 +168,15 @@ def sweep(engine: Engine, connection: Connection, grace: float = GRACE) -> int:
     Returns:
         How many files there were.
     """
-    ranges = engine.ranges()
+    ranges = engine.files.ranges()
     if not ranges.take(SWEEPING):
         return 0  # another process is at it
     try:
         ranges.touch()  # the time of the last sweep, and a sign of life for cleaners of /tmp
         _forget(engine, connection)
         empty_trash(engine, connection)
-        engine.remove_dead()
-        directory = engine.values_if_any()
+        engine.repairs.remove_dead()
+        directory = engine.files.values_if_any()
         if directory is None:
             return 0
         names = directory.names()  # before the rows: what comes later is not among them

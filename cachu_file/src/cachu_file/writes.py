@@ -105,7 +105,7 @@ def commit(
     """Keep an entry unless it was overtaken."""
     if not sets.is_there(connection):
         engine.check(connection, briefly=True)
-    if claim.identity != connection.identity or not claim.holds(engine.ranges()):
+    if claim.identity != connection.identity or not claim.holds(engine.files.ranges()):
         return False
     if len(entry.data) > values.LARGE:
         kept = _put_large(engine, connection, region, entry, claim)
@@ -146,10 +146,10 @@ def _put_large(
     engine.has_files = True
     try:
         try:
-            name = values.write(engine.values(), entry.data)
+            name = values.write(engine.files.values(), entry.data)
         except FileNotFoundError:  # somebody removed the directory
-            engine.lose_values()
-            name = values.write(engine.values(), entry.data)
+            engine.files.lose_values()
+            name = values.write(engine.files.values(), entry.data)
     except OSError as error:
         _put_nothing(engine, connection, entry.key, error)
         raise
@@ -158,7 +158,7 @@ def _put_large(
         kept = _put(engine, connection, region, entry, name, claim)
     finally:
         if not kept:
-            engine.values().remove(name)
+            engine.files.values().remove(name)
     return kept
 
 
