@@ -16,6 +16,7 @@ import pytest
 import cachu
 from cachu.regions import LiveRegion
 from cachu.testing import FakeClock
+from cachu_file import connections
 from cachu_file.store import RegionStore
 
 LARGE = os.urandom(300_000)
@@ -451,3 +452,37 @@ def test_what_was_configured_before_does_not_pile_up(shelf, option):
         assert threading.active_count() < before
 
     asyncio.run(use())
+
+
+_LOCKS_ALL = """
+import sqlite3
+raw = sqlite3.connect(sys.argv[3], isolation_level=None)
+raw.execute("PRAGMA locking_mode = EXCLUSIVE")
+raw.execute("BEGIN EXCLUSIVE")
+raw.execute("DELETE FROM trash")
+say("locked")
+sys.stdin.readline()
+"""
+
+
+def test_c3_whoever_opens_a_locked_database_waits_for_it_once(shelf, monkeypatch):
+    shelf.plain().store("f:1", b"x", 60)
+    shelf.made.pop().close()
+    (database,) = shelf.files("*.db")
+    locker = shelf.process(_LOCKS_ALL, database)
+    assert locker.stdout.readline() == "locked\n"
+    waits, real = [], sqlite3.connect
+    monkeypatch.setattr(connections, "PATIENCE", 0.4)
+
+    def connect(*args, timeout, **kwargs):
+        waits.append(timeout)
+        return real(*args, timeout=timeout, **kwargs)
+
+    monkeypatch.setattr(connections.sqlite3, "connect", connect)
+    store = shelf.plain()
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        store.load("f:1")
+    locker.communicate("\n")
+    assert waits[0] == 0.4
+    assert sum(waits) < 0.6
+    assert store.load("f:1") == b"x"

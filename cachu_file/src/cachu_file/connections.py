@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Final
 
 from cachu_file import table
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Seconds that an operation waits for others in all.
 PATIENCE: Final = 2.3
+# What is left of it at least, for a last try.
+_LEAST_PATIENCE: Final = 0.1
 _SETTINGS: Final = (
     "PRAGMA synchronous = NORMAL",  # power loss may cost the last entries, never the database
     "PRAGMA mmap_size = 0",  # a file that is cut under us must not kill the process
@@ -181,11 +184,12 @@ def connect(
         sqlite3.Error: If it cannot be opened, or is damaged.
         OSError: If it cannot be made.
     """
+    began = time.monotonic()
     with kept_open(os.path.join(directory.path, name)):
         state = directory.check(name)
         if state is not None:
             try:
-                return _opened(directory, name, state, factory, setup)
+                return _opened(directory, name, state, factory, PATIENCE, setup)
             except sqlite3.OperationalError as error:
                 # While it is made, SQLite does not always wait; then it is done in turn, below.
                 if "locked" not in str(error):
@@ -194,7 +198,8 @@ def connect(
             raise AbsentError
         with setup():
             state = directory.check(name) or _made(directory, name)
-            return _opened(directory, name, state, factory)
+            patience = max(_LEAST_PATIENCE, PATIENCE - (time.monotonic() - began))
+            return _opened(directory, name, state, factory, patience)
 
 
 def _opened(
@@ -202,11 +207,12 @@ def _opened(
     name: str,
     state: os.stat_result,
     factory: type[sqlite3.Connection],
+    patience: float,
     setup: Callable[[], AbstractContextManager[None]] | None = None,
 ) -> Connection:
     """Open a file that is there; without *setup*, it is our turn to make a database of it."""
     path = os.path.join(directory.path, name)
-    raw = _raw(path, factory)
+    raw = _raw(path, factory, patience)
     try:
         if setup is None:
             _set_up(raw)
@@ -219,6 +225,7 @@ def _opened(
             raw.execute(setting).fetchone()
         raw.text_factory = Text
         identity = _identity(raw)
+        raw.execute(f"PRAGMA busy_timeout = {round(PATIENCE * 1000)}").fetchone()
         return Connection(raw, (state.st_dev, state.st_ino), identity, index_of(path))
     except BaseException:
         raw.close()
@@ -232,11 +239,11 @@ def _set_up(raw: sqlite3.Connection) -> None:
         raw.executescript(table.CREATE)
 
 
-def _raw(path: str, factory: type[sqlite3.Connection]) -> sqlite3.Connection:
+def _raw(path: str, factory: type[sqlite3.Connection], patience: float) -> sqlite3.Connection:
     return sqlite3.connect(
         b"file:" + _quoted(path) + b"?mode=rw",
         uri=True,
-        timeout=PATIENCE,
+        timeout=patience,
         isolation_level=None,
         check_same_thread=False,
         factory=factory,
