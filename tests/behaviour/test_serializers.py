@@ -138,6 +138,44 @@ def test_serializers_of_ones_own_are_given_bytes(colour):
     assert f.runs == 4
 
 
+class Inheriting(PickleSerializer):
+    def dumps(self, value):
+        return b"own:" + super().dumps(value)
+
+
+class Delegating:
+    def __init__(self):
+        self.inner = PickleSerializer()
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def dumps(self, value):
+        return b"own:" + self.inner.dumps(value)
+
+
+class Assigning(PickleSerializer):
+    def __init__(self):
+        super().__init__()
+        self.dumps = lambda value: b"own:" + PickleSerializer.dumps(self, value)
+
+
+@pytest.mark.parametrize("kind", [Inheriting, Delegating, Assigning])
+def test_serializers_built_on_pickle_have_the_say(colour, kind):
+    """The parts in which pickle hands over large bytes are not those of another serializer."""
+
+    class Own(kind):
+        def loads(self, data):
+            assert bytes(data[:4]) == b"own:"
+            return pickle.loads(data[4:])
+
+    f = colour.cached(bytes, serializer=Own())
+    for size in (10, 100_000):
+        f(size)
+        assert f(size) == bytes(size)
+    assert f.runs == 2
+
+
 @pytest.mark.parametrize("serializer", ["pickle", "json", "msgpack"])
 @pytest.mark.parametrize("size", [4000, 4096, 100_000])
 def test_large_values(colour, serializer, size):

@@ -17,6 +17,7 @@ from cachu.backends import Capability
 from cachu.entries import NO_VALUE, CacheEntry
 from cachu.hookspecs import hookimpl
 from cachu.locks import ThreadLocks
+from cachu.serializers import PickleSerializer
 
 
 class ForgetsExpiry(WholeBackend):
@@ -200,6 +201,13 @@ class MakesListsOfTuples:
 
     def loads(self, data):
         return json.loads(bytes(data))
+
+
+class HandsOverOtherPieces(PickleSerializer):
+    found_by = "test_pieces_are_what_dumps_returns"
+
+    def pieces(self, value):
+        return (*super().pieces(value), b" ")
 
 
 class SharesOneValue:

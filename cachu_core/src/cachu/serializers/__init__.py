@@ -36,15 +36,15 @@ class PickleSerializer:
         loads: Returns the value of a pickle.
     """
 
-    __slots__ = ("_dumps", "loads")
-
     takes_views: ClassVar[bool] = True
+    loads: Callable[[Any], Any]
 
     def __init__(self) -> None:
         import pickle
 
         self._dumps: Callable[[Any, int], bytes] = pickle.dumps
-        self.loads: Callable[[Any], Any] = pickle.loads
+        if not hasattr(self, "loads"):  # a subclass may have its own
+            self.loads = pickle.loads
 
     def dumps(self, value: Any, /) -> bytes:
         """Return *value*, pickled."""

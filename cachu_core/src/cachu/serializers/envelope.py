@@ -72,7 +72,7 @@ class Codec:
         self, serializer: Serializer, name: str, namespace: str, secret_key: bytes | None = None
     ) -> None:
         self._dumps = serializer.dumps
-        self._pieces: Callable[[Any], Pieces] | None = getattr(serializer, "pieces", None)
+        self._pieces = _pieces_of(serializer)
         self._loads = serializer.loads
         self._views: bool = bool(getattr(serializer, "takes_views", False))
         place = _bytes(namespace)
@@ -218,6 +218,21 @@ class Codec:
         signer = blake2b(self._namespace, digest_size=16, key=self._key or b"")
         signer.update(head)
         return signer
+
+
+def _pieces_of(serializer: Serializer) -> Callable[[Any], Pieces] | None:
+    """Return the method `pieces` that belongs to a serializer's `dumps`, if there is one.
+
+    One that was inherited, or belongs to another serializer behind this one, knows nothing of what
+    this one's own `dumps` does.
+    """
+    if "dumps" in getattr(serializer, "__dict__", ()):
+        return None
+    for kind in type(serializer).__mro__:
+        if "dumps" in vars(kind):
+            pieces: Callable[[Any], Pieces] | None = getattr(serializer, "pieces", None)
+            return pieces if "pieces" in vars(kind) else None
+    return None
 
 
 def _decoder(loads: Callable[[bytes], Any], payload: bytes) -> Callable[[], Any]:

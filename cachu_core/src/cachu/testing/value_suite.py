@@ -33,6 +33,7 @@ __all__ = [
     "test_it_may_be_used_by_several_threads",
     "test_large_data_may_come_as_a_view",
     "test_loading_changes_nothing",
+    "test_pieces_are_what_dumps_returns",
     "test_values_become_bytes",
     "test_what_comes_back_is_what_went_in_or_it_was_refused",
     "test_what_is_cut_is_not_taken_for_the_whole",
@@ -122,6 +123,16 @@ def test_large_data_may_come_as_a_view(serializer: Any) -> None:
     if getattr(serializer, "takes_views", False):
         assert serializer.loads(memoryview(data)) == value
     assert serializer.loads(data) == value
+
+
+def test_pieces_are_what_dumps_returns(serializer: Any, cachu_values: list[Any]) -> None:
+    pieces = getattr(serializer, "pieces", lambda value: (serializer.dumps(value),))
+    for value in (*cachu_values, bytes(100_000)):
+        parts = None
+        with suppress(Exception):  # refused
+            parts = pieces(value)
+        if parts is not None:
+            assert b"".join(parts) == serializer.dumps(value)
 
 
 def test_it_may_be_used_by_several_threads(serializer: Any) -> None:
