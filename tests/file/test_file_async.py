@@ -163,9 +163,9 @@ def test_c4_a_cancelled_first_call_leaves_nothing(shelf):
 
 def test_c3_reads_go_on_while_a_writer_is_stopped_and_writers_wait_at_once(shelf, monkeypatch):
     """A hit does not wait in line behind writes, and what was queued has waited already."""
-    from cachu_file import couriers, writes
+    from cachu_file import courier, writes
 
-    waits, storing = [], writes.store
+    waits, storing = [], writes.store_soon
     attempt = Engine.attempt
 
     def noted(engine, connection, work, *arguments):
@@ -191,8 +191,8 @@ def test_c3_reads_go_on_while_a_writer_is_stopped_and_writers_wait_at_once(shelf
         await store.store("f:1", b"x", 60)
 
     asyncio.run(use())
-    assert waits[0] == waits[-1] == couriers.PATIENCE
-    assert max(waits[1:4]) < couriers.PATIENCE / 2
+    assert waits[0] == waits[-1] == courier.PATIENCE
+    assert max(waits[1:4]) < courier.PATIENCE / 2
 
 
 def test_without_aiosqlite_the_extra_is_named(shelf, monkeypatch):
