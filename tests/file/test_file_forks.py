@@ -149,3 +149,36 @@ def test_c4_a_child_closes_no_connection_of_its_parent(shelf):
     """C4: not even one that the garbage collector finds, whose lock some thread had."""
     quiet = "import warnings\nwarnings.simplefilter('ignore', DeprecationWarning)\n"  # on forking
     assert shelf.run(quiet + _COLLECT_IN_THE_CHILD) == "0"
+
+
+_FORK_AMONG_NEW_STORES = """
+import gc, threading
+sys.setswitchinterval(1e-6)
+kept = [made(root, f"{package}{number}") for number in range(300)]
+running = True
+
+def make(name):
+    number = 0
+    while running and number < 2_000:
+        number += 1
+        kept.append(made(root, f"{package}{name}{number}"))
+
+threads = [threading.Thread(target=make, args=(name,)) for name in "ab"]
+for thread in threads:
+    thread.start()
+for _ in range(20):
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+running = False
+for thread in threads:
+    thread.join()
+say("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_c4_a_fork_waits_for_connections_while_stores_are_made(shelf):
+    """The list of what a fork waits for grows meanwhile; Python would complain on stderr."""
+    assert shelf.run(_FORK_AMONG_NEW_STORES) == "done"

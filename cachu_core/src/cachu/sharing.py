@@ -13,6 +13,7 @@ from cachu import plugins
 from cachu.backends.guards import Guard
 from cachu.backends.turns import Turns
 from cachu.flights import Flights
+from cachu.living import living
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Shared:
 
 def guards() -> list[Guard]:
     """Return the guards of all packages and backends that are in use."""
-    return list(_guards.values())
+    return living(_guards)
 
 
 def forget_guards() -> None:

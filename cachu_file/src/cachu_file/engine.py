@@ -14,6 +14,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet, WeakValueDictionary
 
+from cachu.living import living
 from cachu.loads import loads
 from cachu_file import damage, repairs
 from cachu_file.connections import Connection, connect, undo
@@ -246,7 +247,7 @@ class Engine:
 
 
 def _close_all() -> None:
-    for engine in list(_engines.values()):
+    for engine in living(_engines):
         for follower in engine.pool.followers:
             follower()
         engine.close()

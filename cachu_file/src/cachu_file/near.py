@@ -9,9 +9,10 @@ from __future__ import annotations
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Final
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from cachu.backends.stores import Held
+from cachu.living import living
 
 if TYPE_CHECKING:
     from cachu_file.connections import Connection
@@ -40,12 +41,12 @@ class Near:
         self.limit: int = 0
         self.until: float = -inf
         self._kept = 0
-        self._regions: WeakSet[NearRegion] = WeakSet()
+        self._regions: WeakValueDictionary[int, NearRegion] = WeakValueDictionary()
 
     def region(self) -> NearRegion:
         """Return a place for what is read of one region by one store."""
         region = NearRegion(self)
-        self._regions.add(region)
+        self._regions[id(region)] = region
         return region
 
     def has_room(self, size: int) -> bool:
@@ -55,7 +56,7 @@ class Near:
         self._kept += size + _MORE
         if self._kept > self.limit:
             # All of it: what is still wanted comes back, and nobody has to keep lists.
-            for region in list(self._regions):
+            for region in living(self._regions):
                 region.clear()
             self._kept = size + _MORE
         return True

@@ -13,7 +13,9 @@ import time
 from _thread import RLock
 from collections import deque
 from typing import TYPE_CHECKING, Final
-from weakref import WeakSet
+from weakref import WeakSet, WeakValueDictionary
+
+from cachu.living import living
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +32,7 @@ _PATIENCE: Final = 3.0
 # Seconds between two looks, when all connections are in use or one is waited for before a fork.
 _LOOK: Final = 0.0005
 
-_pools: Final[WeakSet[Pool]] = WeakSet()
+_pools: Final[WeakValueDictionary[int, Pool]] = WeakValueDictionary()
 # What a child cannot close, and must not let go of either.
 _inherited: Final[list[object]] = []
 
@@ -60,7 +62,7 @@ class Pool:
         self._connect = connect
         # Weak: one that a thread lost, because a signal interrupted it, is closed and gone.
         self._open: WeakSet[Connection] = WeakSet()
-        _pools.add(self)
+        _pools[id(self)] = self
 
     def borrow(self, creates: bool) -> Connection:
         """Return a connection; what `connect` raises if there is none to be had."""
@@ -158,17 +160,17 @@ class Pool:
 
 
 def _before_fork() -> None:
-    for pool in list(_pools):
+    for pool in living(_pools):
         pool.before_fork()
 
 
 def _after_fork_in_parent() -> None:
-    for pool in list(_pools):
+    for pool in living(_pools):
         pool.after_fork_in_parent()
 
 
 def _after_fork_in_child() -> None:
-    for pool in list(_pools):
+    for pool in living(_pools):
         pool.after_fork_in_child()
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from _thread import RLock
 from math import ceil, isinf
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from dogpile.cache import backends
 from dogpile.cache.api import NO_VALUE, BytesBackend, CacheBackend
 
 from cachu.backends import Capability
 from cachu.errors import ConfigurationError
+from cachu.living import living
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Engine:
     def __init__(self, name: str, arguments: Mapping[str, Any]) -> None:
         self.name = name
         self.arguments = arguments
-        self._clients: WeakSet[_Held] = WeakSet()
+        self._clients: WeakValueDictionary[int, _Held] = WeakValueDictionary()
         self.backend: Any = None
         loader: Any = backends._backend_loader  # noqa: SLF001  as region.configure() does
         try:
@@ -88,7 +89,7 @@ class Engine:
 
     def close(self) -> None:
         """Close all connections; the backend opens new ones if it is used again."""
-        for held in list(self._clients):
+        for held in living(self._clients):
             held.close()
         for name in ("reader_client", "writer_client"):
             client = getattr(self.backend, name, None)
@@ -98,7 +99,7 @@ class Engine:
     def after_fork(self) -> None:
         """Leave the connections of the threads of the parent process to them."""
         if self._per_thread:
-            self._clients = WeakSet()
+            self._clients = WeakValueDictionary()
             vars(self.backend).pop("_clients", None)
 
     def _made_of(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +115,7 @@ class Engine:
 
     def _hold(self, client: Any) -> _Held:
         held = _Held(client)
-        self._clients.add(held)
+        self._clients[id(held)] = held
         return held
 
     def _capabilities(self) -> Capability:

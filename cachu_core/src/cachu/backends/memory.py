@@ -11,6 +11,7 @@ from cachu.backends import AsyncBackend, Backend, Capability
 from cachu.backends.tables import AGES, EVERYWHERE, Table, spelled
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.keys.names import function_of
+from cachu.living import living
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -228,9 +229,7 @@ class MemoryBackend(Backend):
         self.clear()
 
     def _all(self) -> list[Shelf]:
-        # `values()` would trip over a shelf that another thread adds.
-        found = [reference() for reference in self._shelves.valuerefs()]
-        return [self._loose, *[shelf for shelf in found if shelf is not None]]
+        return [self._loose, *living(self._shelves)]
 
     def _shelf_of(self, key: str) -> Shelf:
         return self._shelves.get(function_of(key)) or self._loose
