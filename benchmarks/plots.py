@@ -6,24 +6,33 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
+from report import short
+
 if TYPE_CHECKING:
     from harness import Cell, Column
     from report import Table
 
-LABELS, BARS, VALUES, ROW, HEAD = 150, 240, 110, 20, 34
-WIDTH = LABELS + BARS + VALUES  # not more, so that a telephone need not make letters too small
-LETTER = 7.4  # what one takes, on average
+WIDTH = 344  # of a panel: two stand side by side on a screen, and a telephone shows one as it is
+LABELS, VALUES, ROW, HEAD = 190, 98, 20, 42
+LETTER = 7.2  # what one takes, on average
 # What is drawn of races with many columns. Their tables have all of them.
 DRAWN = {
     "anatomy": ("int", "miss"),
-    "file": ("hit", "set", "hit_1mb"),
-    "hits": ("int", "three", "method"),
+    "file": ("hit", "set", "hit_1mb", "set_1mb"),
+    "file_many": ("open", "count", "clear_tag", "clear"),
+    "hits": ("int", "none", "three", "method"),
     "hits_by_type": ("tuple", "dataclass"),
-    "misses": ("int",),
+    "memory": ("int",),
+    "misses": ("int", "three"),
     "options": ("hit",),
     "stampede": ("threads_runs", "tasks_runs"),
     "threads": ("together",),
 }
+TITLED = {
+    "decoration",
+    "imports",
+    "memory",
+}  # they stand in one row, so each panel says whose it is
 STYLE = """
   :root { color-scheme: light dark }
   text { font: 12px system-ui, 'DejaVu Sans', sans-serif; fill: #1f2328 }
@@ -41,59 +50,57 @@ STYLE = """
 """
 
 
-def picture(table: Table) -> str:
-    """Draw a race as suits it."""
-    return lines(table) if table.lines else bars(table)
-
-
-def bars(table: Table) -> str:
-    """Draw a panel of bars for each column: ratios where there are any, else values."""
-    parts = [_text(8, 22, table.title, "title")]
-    y = float(HEAD)
-    drawn = DRAWN.get(table.name)
+def pictures(table: Table) -> dict[str, str]:
+    """Draw a race: all of it as lines, or a panel of bars for each column, by its name."""
+    if table.lines:
+        return {"lines": lines(table)}
+    drawn = DRAWN.get(table.name, [column.name for column in table.columns])
+    panels = {}
     for column in table.columns:
-        if drawn and column.name not in drawn:
-            continue
         cells = {n: c for n, c in table.cells.get(column.name, {}).items() if c.value is not None}
-        if cells:
-            panel, height = _panel(table, column, cells, y)
-            parts += panel
-            y += height
-    return _picture(WIDTH, y, table.title, parts)
+        if cells and column.name in drawn:
+            panels[column.name] = bars(table, column, cells)
+    return panels
 
 
-def _panel(
-    table: Table, column: Column, cells: dict[str, Cell], top: float
-) -> tuple[list[str], float]:
+def bars(table: Table, column: Column, cells: dict[str, Cell]) -> str:
+    """Draw the cells of a column: ratios where there are any, else values."""
     sizes = {
         name: abs(cell.value if cell.ratio is None else cell.ratio) for name, cell in cells.items()
     }
     wide = max(sizes.values()) > 30 * max(1e-9, min(sizes.values()))
     floor = min(sizes.values()) / 2 or 0.01
     longest = max(sizes.values()) or 1
-    scale = ", logarithmic" if wide else ""
     ratios = any(cell.ratio is not None for cell in cells.values())
     of = f"times {table.reference}" if ratios else column.unit
-    line = top + 14
-    left = max(LABELS, 14 + LETTER * max(map(len, cells)))
-    room = LABELS + BARS - left
-    parts = [_text(8, line, column.title, "title")]
-    parts.append(_text(WIDTH - 8, line, of + scale, "faint", "end"))
-    y = top + HEAD - 10
+    title = f"{table.title}: {column.title}"
+    parts = [
+        _text(8, 20, title if table.name in TITLED else column.title, "title"),
+        _text(8, 36, of + ", logarithmic" * wide, "faint"),
+    ]
+    label = 14 + LETTER * max(map(len, cells))
+    above = label > LABELS  # a long name stands above its bar
+    left = 8 if above else label
+    room = WIDTH - VALUES - left
+    y = float(HEAD)
     for name, size in sorted(sizes.items(), key=lambda item: item[1]):
         length = size / longest
         if wide:
             length = math.log(max(size, floor) / floor) / math.log(longest / floor)
         kind = "ours" if name == "cachu" or name not in _known(table) else "bar"
         width = max(1, room * length)
+        if above:
+            parts.append(_text(8, y + 13, name))
+            y += ROW - 4
+        else:
+            parts.append(_text(left - 6, y + 13, name, anchor="end"))
         box = f'x="{left:.0f}" y="{y + 3:.0f}" width="{width:.1f}" height="{ROW - 6}"'
         parts += [
-            _text(left - 6, y + 13, name, anchor="end"),
             f'<rect class="{kind}" rx="2" {box}/>',
             _text(left + width + 5, y + 13, _said(cells[name], column.unit)),
         ]
         y += ROW
-    return parts, y - top + 14
+    return _picture(WIDTH, y + 8, title, parts)
 
 
 def _known(table: Table) -> set[str]:
@@ -103,10 +110,15 @@ def _known(table: Table) -> set[str]:
 
 
 def _said(cell: Cell, unit: str) -> str:
-    from report import short
-
-    value = f"{short(cell.value or 0)} {unit}".removesuffix(" runs")
-    return value if cell.ratio is None else f"{short(cell.ratio)}x  {value}"
+    value = cell.value or 0
+    units = ["ns", "us", "ms"]
+    while unit in units[:-1] and abs(value) >= 10_000:
+        value, unit = value / 1000, units[units.index(unit) + 1]
+    said = f"{short(value)} {unit}".removesuffix(" runs")
+    if cell.ratio is None:
+        return said
+    ratio = f"{cell.ratio:.3f}" if cell.ratio < 0.01 else short(cell.ratio)
+    return f"{ratio}x  {said}"
 
 
 def lines(table: Table) -> str:
@@ -118,7 +130,7 @@ def lines(table: Table) -> str:
             if cell.value is not None:
                 place = math.log10(int(column.name)), math.log10(cell.value)
                 series.setdefault(name, []).append(place)
-    left, top, width, height = 80, 40, 380, 300
+    left, top, width, height = 72, 40, 270, 260
     xs = [x for line in series.values() for x, _ in line] or [0, 1]
     ys = [y for line in series.values() for _, y in line] or [0, 1]
     low, high = math.floor(min(ys)), math.ceil(max(ys))
@@ -148,7 +160,7 @@ def lines(table: Table) -> str:
         dots = f'x1="{end:.0f}" y1="{y:.0f}" x2="{left + width + 14}" y2="{taken:.0f}"'
         parts.append(f'<line class="line c{kind}" {dots} stroke-dasharray="1 3"/>')
         parts.append(_text(left + width + 18, taken + 4, name))
-    return _picture(left + width + 160, top + height + 34, table.title, parts)
+    return _picture(left + width + 150, top + height + 34, table.title, parts)
 
 
 def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:

@@ -1,4 +1,4 @@
-"""What was measured: kept as JSON, shown as text and plots."""
+"""What was measured: kept as JSON, shown as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import contenders
-import plots
 from harness import Cell, Column
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ def text(found: dict[str, Any], tables: Iterable[Table]) -> str:
 
 
 def write(output: Path, found: dict[str, Any], tables: list[Table]) -> None:
-    """Write the text, the JSON and the plots of one Python version.
+    """Write the text and the JSON of one Python version.
 
     Races that were not run now are kept as they were written the same day.
     """
@@ -156,11 +155,8 @@ def write(output: Path, found: dict[str, Any], tables: list[Table]) -> None:
 
 
 def show(output: Path, python: str, found: dict[str, Any], tables: list[Table]) -> None:
-    """Write the text and the plots of one Python version."""
+    """Write the text of one Python version."""
     (output / f"results-{python}.txt").write_text(text(found, tables), encoding="utf-8")
-    for table in tables:
-        path = output / f"{table.name}-{python}.svg"
-        path.write_text(plots.picture(table), encoding="utf-8")
 
 
 def _kept(path: Path, found: dict[str, Any], run: set[str]) -> list[Table]:

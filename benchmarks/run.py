@@ -59,7 +59,8 @@ def redraw(output: Path) -> None:
 
 
 def write_page(output: Path) -> None:
-    """Fill the page beside a folder of results, if it has one."""
+    """Draw what is in a folder of results, and fill the page beside it, if it has one."""
+    page.draw(output)
     shown = output.parent / f"{output.name}.md"
     if shown.exists():
         page.write(shown, output)

@@ -395,9 +395,9 @@ def races() -> list[Race]:
     ]
     crowds = [
         Column("threads_ms", f"{CALLERS} threads each", "ms"),
-        Column("threads_runs", "runs", "runs"),
+        Column("threads_runs", "runs, 50 threads each", "runs"),
         Column("tasks_ms", f"{CALLERS} tasks each", "ms"),
-        Column("tasks_runs", "runs", "runs"),
+        Column("tasks_runs", "runs, 50 tasks each", "runs"),
     ]
     title = f"Redis: {PROCESSES} processes stampede on a cold key, {SECONDS * 1000:.0f} ms of work"
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -40,6 +41,22 @@ def test_the_plots_are_drawn_from_the_results(again: Path) -> None:
 
 
 def test_every_race_that_was_run_is_shown() -> None:
-    shown = set(re.findall(r"<!-- written: (\w+) -->", PAGE.read_text("utf-8")))
-    drawn = {path.stem.rpartition("-")[0] for path in RESULTS.glob("*.svg")}
-    assert drawn == shown - {"headlines", "figures"}
+    page = PAGE.read_text("utf-8")
+    shown = set(" ".join(re.findall(r"<!-- written: ([\w ]+) -->", page)).split())
+    run = {
+        race["name"]
+        for path in RESULTS.glob("results-*.json")
+        for race in json.loads(path.read_text("utf-8"))["races"]
+    }
+    assert run == shown - {"headlines", "figures"}
+    assert set(re.findall(r"\(performance/(\S+\.svg)\)", page)) == {
+        path.name for path in RESULTS.glob("*.svg")
+    }
+
+
+def test_the_page_names_each_measurement_once() -> None:
+    page = PAGE.read_text("utf-8")
+    for path in RESULTS.glob("results-*.json"):
+        found = json.loads(path.read_text("utf-8"))
+        about = f"Python {found['python']} on {found['machine']}, {found['date']}"
+        assert page.count(about) == 1

@@ -30,7 +30,14 @@ else:
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 SETTINGS = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]
-SOURCES = ("cachu_core", "cachu_file", "cachu_redis", "CHANGELOG.md", "CONTRIBUTING.md")
+SOURCES = (
+    "cachu_core",
+    "cachu_file",
+    "cachu_redis",
+    "overrides",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+)
 
 
 @dataclass
@@ -157,6 +164,15 @@ def test_every_picture_says_what_it_shows() -> None:
         for text, picture in re.findall(r"!\[([^]]*)\]\(([^)]+)\)", path.read_text("utf-8")):
             assert text, f"{path.name} shows {picture} without words"
             assert "<title>" in (path.parent / picture).read_text("utf-8")
+
+
+def test_the_reference_says_types_and_defaults_once(site: Site) -> None:
+    """They stand in the signature; the list below it has names and meanings."""
+    page = (site.folder / "reference" / "cachu" / "index.html").read_text("utf-8")
+    parameter = re.search(r"<b><code>key_prefix</code></b>(.*?)</li>", page, re.DOTALL)
+    assert parameter
+    assert "Part of every key" in parameter[1]
+    assert "default:" not in parameter[1]
 
 
 @pytest.mark.parametrize("name", cachu.__all__)
