@@ -24,7 +24,7 @@ HEADLINES = (
     Headline("coroutine: miss and store", "async_calls", "miss", "a bare await"),
     Headline("file: hit", "file", "hit", "`diskcache.Cache`"),
     Headline("file: set", "file", "set", "`diskcache.Cache`"),
-    Headline("file: hit in a coroutine", "file_async", "hit", "the same in a thread"),
+    Headline("file: hit in a coroutine", "file_async", "hit", "`diskcache.Cache` in a thread"),
     Headline("Redis: hit", "redis", "hit", "`GET` and `loads`"),
     Headline("Redis: miss and store with lock", "redis", "miss", "`GET`, `dumps` and `SET`"),
     Headline("Redis: hit in a coroutine", "redis_async", "hit", "`GET` and `loads`"),

@@ -87,7 +87,7 @@ def gates():
     GATES.armed = False
     asyncio.run(cachu.clear_async_backends())
     for name in ("slow", "slow-whole", "slow-async"):
-        cachu.plugins._plugins[name].rack.clear()
+        cachu.plugin_manager.present[name].rack.clear()
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ def told(caplog, level=logging.WARNING):
 def left_over(colour):
     """What is still under way in the package, which is nothing when nobody calls."""
     live = [one for one in regions.all_live() if one.region.package == colour.package]
-    shelf = cachu.plugins._plugins[colour.backend_name].of(colour.package)
+    shelf = cachu.plugin_manager.present[colour.backend_name].of(colour.package)
     return [
         *(key for one in live for key in one.flights.under_way),
         *(key for one in live for key in one.turns.taken),
@@ -671,7 +671,7 @@ def test_what_cannot_be_read_or_deleted_is_a_miss(colour, clock, faults):
         pytest.skip("it keeps no bytes")
     f = colour.cached()
     f(1)
-    rows = cachu.plugins._plugins[colour.backend_name].of(colour.package).rows
+    rows = cachu.plugin_manager.present[colour.backend_name].of(colour.package).rows
     rows[f.key(1)] = (b"garbage", *rows[f.key(1)][1:])
     faults.down("delete")
     assert not f.holds(1)

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 
-from cachu import catalogue, config, plugins
+from cachu import catalogue, config, plugin_manager
 from cachu.config import (
     DEFAULT,
     Config,
@@ -30,8 +30,8 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is configured, and no plugin is installed beside the core."""
     monkeypatch.setattr(config, "_configs", {})
     monkeypatch.setattr(config, "_subscribers", [])
-    monkeypatch.setattr(plugins, "_manager", None)
-    monkeypatch.setattr(plugins, "_plugins", {})
+    monkeypatch.setattr(plugin_manager, "_manager", None)
+    monkeypatch.setattr(plugin_manager, "present", {})
     monkeypatch.setattr(catalogue, "_scan", None)
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: [])
 

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 import cachu
-from cachu import CachuWarning, ConfigurationError, UnknownPluginError, config, plugins, projects
+from cachu import (
+    CachuWarning,
+    ConfigurationError,
+    UnknownPluginError,
+    config,
+    plugin_manager,
+    plugins,
+    projects,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +145,7 @@ def test_s6_a_variable_that_sets_nothing_is_warned_about(monkeypatch):
 
 def test_s6_options_of_a_plugin_that_is_missing_wait_until_it_is_asked_for(monkeypatch):
     monkeypatch.setenv("CACHU_LOAD_PLUGINS", "file")
-    monkeypatch.delitem(plugins._plugins, "redis", raising=False)
+    monkeypatch.delitem(plugin_manager.present, "redis", raising=False)
     monkeypatch.setenv("CACHU_REDIS_NEAR_CACHE", "100")
     assert cachu.get_config("sourced").backend == "memory"
     with pytest.raises(UnknownPluginError):
@@ -234,7 +242,7 @@ def test_cachu_load_plugins_leaves_out_the_others(monkeypatch):
     monkeypatch.setenv("CACHU_LOAD_PLUGINS", "file, diskcache")
     assert {"file", "memory"} <= plugins.installed().keys()
     assert "redis" not in plugins.installed()
-    monkeypatch.delitem(plugins._plugins, "redis", raising=False)
+    monkeypatch.delitem(plugin_manager.present, "redis", raising=False)
     with pytest.raises(UnknownPluginError, match="CACHU_LOAD_PLUGINS does not name it"):
         plugins.ensure("redis")
     plugins.ensure("memory")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cachu import catalogue, config, plugins
+from cachu import catalogue, config, plugin_manager
 
 Distribute = Callable[..., Path]
 
@@ -36,8 +36,8 @@ def cachu_make_backend(name, region):
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin with no plugin loaded and no package configured."""
-    monkeypatch.setattr(plugins, "_manager", None)
-    monkeypatch.setattr(plugins, "_plugins", {})
+    monkeypatch.setattr(plugin_manager, "_manager", None)
+    monkeypatch.setattr(plugin_manager, "present", {})
     monkeypatch.setattr(catalogue, "_scan", None)
     monkeypatch.setattr(config, "_configs", {})
     monkeypatch.setattr(config, "_subscribers", [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cachu.backends import AsyncBackend, Backend
-from cachu.config import Config, configure, get_all_configs, get_config
+from cachu.config import configure, get_all_configs, get_config
 from cachu.decorators import async_cache, cache
 from cachu.entries import NO_VALUE, CacheEntry, CacheInfo
 from cachu.errors import (
@@ -33,6 +33,7 @@ from cachu.operations import (
     cache_set,
 )
 from cachu.options import DEFAULT
+from cachu.package_config import Config
 from cachu.regions import clear_async_backends, clear_backends, get_async_backend, get_backend
 from cachu.switches import disable, disabled, enable, is_disabled
 

@@ -1,59 +1,15 @@
-"""Loads each plugin when it is first asked for, and calls its hooks.
+"""Finds the plugin that is asked for, loads it then, and calls its hooks.
 
 Nothing that is broken disturbs those who do not ask for it.
 """
 
 from __future__ import annotations
 
-import os
-from _thread import allocate_lock
-
-from cachu import catalogue
+from cachu import catalogue, plugin_manager
 from cachu.errors import PluginConflictError, PluginError, UnknownPluginError
 from cachu.loads import loads
-from cachu.settings import Settings, did_you_mean
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from importlib.metadata import EntryPoint
-
-    import pluggy
-
-TRACED = "CACHU_TRACE_PLUGINS"
-"""The environment variable that has what is loaded, and which hook answers, told on stderr."""
-
-_lock = allocate_lock()
-_manager: pluggy.PluginManager | None = None
-_plugins: dict[str, object] = {}  # what was loaded or registered, by name
-
-
-def manager() -> pluggy.PluginManager:
-    """Return the process's plugin manager, made on first use with what ships with the core."""
-    global _manager  # noqa: PLW0603  one per process
-    if _manager is None:
-        with loads:
-            made = _made()
-        with _lock:
-            if _manager is None:
-                _manager = made
-    return _manager
-
-
-def _made() -> pluggy.PluginManager:
-    from importlib import import_module
-
-    import pluggy
-
-    from cachu import hookspecs
-
-    made = pluggy.PluginManager(catalogue.GROUP)
-    made.add_hookspecs(hookspecs)
-    for module in sorted(set(catalogue.BUILT_IN.values())):
-        made.register(import_module(module), name=module)
-        _trace(made, import_module(module), module, "cachu-core")
-    made.check_pending()
-    return made
+from cachu.plugin_manager import add, guarded, load, manager
+from cachu.settings import Settings
 
 
 def make(hook: str, name: str, region: object) -> object:
@@ -124,11 +80,11 @@ def serving(name: str) -> str:
         The name itself, or the part before its first dot if only that is a plugin's name.
     """
     head = name.partition(".")[0]
-    if head == name or name in catalogue.BUILT_IN or name in _plugins:
+    if head == name or name in catalogue.BUILT_IN or name in plugin_manager.present:
         return name
     if head in catalogue.BUILT_IN:
         return head
-    there = _plugins.keys() | catalogue.allowed(fresh=False).keys()
+    there = plugin_manager.present.keys() | catalogue.allowed(fresh=False).keys()
     return head if head in there and name not in there else name
 
 
@@ -148,19 +104,18 @@ def ensure(name: str, *hooks: str) -> None:
     if plugin != name:
         ensure(plugin)
         if manager().hook.cachu_settings(name=name) is None:
-            raise catalogue.unknown(name, _plugins)
+            raise catalogue.unknown(name, plugin_manager.present)
         name = plugin
     elif hooks:
         catalogue.refuse_family(name)
     if name in catalogue.BUILT_IN:
         if catalogue.lacks_need(name):
-            raise catalogue.unknown(name, _plugins)
+            raise catalogue.unknown(name, plugin_manager.present)
         implemented = set(catalogue.BUILT_IN_HOOKS[name])
     else:
-        if name not in _plugins:
-            _load(name)
-        callers = manager().get_hookcallers(_plugins[name]) if hooks else ()
-        implemented = {caller.name for caller in callers or ()}
+        if name not in plugin_manager.present:
+            load(name)
+        implemented = plugin_manager.implemented(name) if hooks else set()
     if hooks and not implemented & set(hooks):
         raise catalogue.lacking(name, hooks[0])
 
@@ -177,7 +132,7 @@ def hooks_of(name: str) -> list[str]:
     if name in catalogue.BUILT_IN:
         found = {*catalogue.BUILT_IN_HOOKS[name]}
     else:
-        found = {caller.name for caller in manager().get_hookcallers(_plugins[name]) or ()}
+        found = plugin_manager.implemented(name)
     return sorted(each.removeprefix("cachu_") for each in found)
 
 
@@ -197,13 +152,13 @@ def register(plugin: object, name: str | None = None) -> str:
         BrokenPluginError: If it implements a hook that does not exist, or with the wrong arguments.
     """
     name = name or manager().get_canonical_name(plugin)
-    with _guarded():
-        if name in catalogue.BUILT_IN or name in _plugins:
+    with guarded():
+        if name in catalogue.BUILT_IN or name in plugin_manager.present:
             raise PluginConflictError(
                 f"A cachu plugin called {name!r} is registered already. Choose another name, or "
                 "wrap its hooks with @hookimpl(wrapper=True)."
             )
-        _add(plugin, name, "this application")
+        add(plugin, name, "this application")
     return name
 
 
@@ -216,11 +171,11 @@ def unregister(name: str) -> None:
     Raises:
         UnknownPluginError: If no such plugin is registered.
     """
-    with _guarded():
-        if name not in _plugins:
+    with guarded():
+        if name not in plugin_manager.present:
             raise UnknownPluginError(f"No cachu plugin called {name!r} is registered.")
-        plugin = _plugins.pop(name)
-        if not any(other is plugin for other in _plugins.values()):
+        plugin = plugin_manager.present.pop(name)
+        if not any(other is plugin for other in plugin_manager.present.values()):
             manager().unregister(plugin)
 
 
@@ -256,67 +211,16 @@ def owner(option: str) -> str | None:
             if declared is not None and option in declared.options():
                 return name
     for fresh in (False, True):
-        names = {*catalogue.BUILT_IN, *catalogue.KNOWN, *_plugins, *catalogue.allowed(fresh=fresh)}
+        names = {
+            *catalogue.BUILT_IN,
+            *catalogue.KNOWN,
+            *plugin_manager.present,
+            *catalogue.allowed(fresh=fresh),
+        }
         owners = [name for name in names if option.startswith(prefix(name))]
         if owners:
             return max(owners, key=len)
     return None
-
-
-def _load(name: str) -> None:
-    entry = _find(name)
-    origin = catalogue.origin_of(entry)
-    try:
-        with loads:
-            plugin = entry.load()  # not under a lock: an import may wait for another thread's
-    except Exception as error:
-        raise catalogue.broken(name, origin, error) from error
-    with _guarded():
-        if name not in _plugins:
-            _add(plugin, name, origin)
-
-
-def _find(name: str) -> EntryPoint:
-    entries = catalogue.allowed(fresh=False).get(name) or catalogue.allowed(fresh=True).get(name)
-    if not entries:
-        raise catalogue.unknown(name, _plugins)
-    origins = sorted({catalogue.origin_of(entry) for entry in entries})
-    if len(origins) > 1:
-        raise PluginConflictError(
-            f"More than one distribution provides the cachu plugin {name!r}: {', '.join(origins)}. "
-            "Uninstall all but one."
-        )
-    return entries[0]
-
-
-def _add(plugin: object, name: str, origin: str) -> None:
-    pm = manager()
-    try:
-        if not pm.is_registered(plugin):  # one module may serve several names
-            pm.register(plugin, name=name)
-        _check_hooks(plugin)
-    except Exception as error:
-        if pm.is_registered(plugin):
-            pm.unregister(plugin)
-        raise catalogue.broken(name, origin, error) from error
-    _trace(pm, plugin, name, origin)
-    _plugins[name] = plugin
-
-
-def _trace(pm: pluggy.PluginManager, plugin: object, name: str, origin: str) -> None:
-    if os.environ.get(TRACED, "").lower() not in ("", "0", "false", "no", "off"):
-        from cachu.tracing import trace
-
-        trace(pm, plugin, name, origin)
-
-
-def _check_hooks(plugin: object) -> None:
-    for caller in manager().get_hookcallers(plugin) or []:
-        if not caller.has_spec() and not all(
-            impl.optionalhook for impl in caller.get_hookimpls() if impl.plugin is plugin
-        ):
-            hint = did_you_mean(caller.name, [*catalogue.KINDS, "cachu_settings"])
-            raise LookupError(f"cachu has no hook {caller.name!r}.{hint}")
 
 
 def _own_settings(name: str, declared: object) -> type[Settings] | None:
@@ -328,17 +232,3 @@ def _own_settings(name: str, declared: object) -> type[Settings] | None:
         if not option.startswith(prefix(name)):
             raise ValueError(f"its option {option!r} does not begin with {prefix(name)!r}")
     return declared
-
-
-def _guarded() -> AbstractContextManager[object]:
-    manager()  # made first, for it takes the lock itself
-    return _lock
-
-
-def _after_fork() -> None:
-    global _lock  # noqa: PLW0603  a forked child must not wait for a thread that it does not have
-    _lock = allocate_lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

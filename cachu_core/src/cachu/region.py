@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from cachu.config import Config
+    from cachu.package_config import Config
 
     Identity: TypeAlias = tuple[str, str, float]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from cachu.backends import AsyncBackend, Backend
-    from cachu.config import Config
+    from cachu.package_config import Config
 
 __all__ = [
     "LiveRegion",

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
-    from cachu.config import Config
+    from cachu.package_config import Config
     from cachu.region import Identity, Region
 
 _lock = RLock()

@@ -8,7 +8,8 @@ from _thread import RLock
 from weakref import WeakSet, WeakValueDictionary
 
 from cachu.backends import AsyncBackend, Backend, Capability
-from cachu.backends.tables import AGES, EVERYWHERE, Table, spelled
+from cachu.backends.rows import spelled
+from cachu.backends.tables import AGES, EVERYWHERE, Table
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.keys.names import function_of
 from cachu.living import living
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
     from typing import Any, Protocol
 
-    from cachu.backends.tables import Entry, Place
+    from cachu.backends.rows import Entry
+    from cachu.backends.tables import Place
 
     class View(Protocol):
         """A cached function, as far as its place in memory needs to know it."""

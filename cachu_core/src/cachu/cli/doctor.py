@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Final
 
-    from cachu.config import Config
+    from cachu.package_config import Config
     from cachu.regions import LiveRegion
 
 PACKAGE: Final = "cachu-doctor"

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachu.config import Config
+    from cachu.package_config import Config
 
 
 def overview(package: str | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from cachu.config import Config
+    from cachu.package_config import Config
     from cachu.regions import LiveRegion
 
 

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from cachu.config import Config
+    from cachu.package_config import Config
 
 OWN: Final = "cachu-command"
 """The package that the command itself is."""

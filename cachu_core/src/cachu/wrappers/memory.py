@@ -6,7 +6,8 @@ import time
 from _thread import get_ident
 
 from cachu import switches
-from cachu.backends.tables import AGES, spelled
+from cachu.backends.rows import spelled
+from cachu.backends.tables import AGES
 from cachu.entries import NO_VALUE, CacheEntry, NoValue
 from cachu.flights import Flight
 from cachu.wrappers.raw_keys import EXACT, known_types, types_reader
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from cachu.backends.memory import Shelf
-    from cachu.backends.tables import Entry, Place, Table
+    from cachu.backends.rows import Entry
+    from cachu.backends.tables import Place, Table
     from cachu.wrappers.callee import Callee
 
     Args: TypeAlias = tuple[Any, ...]
