@@ -766,25 +766,35 @@ def test_c3_a_store_that_cannot_even_be_made(colour, clock, faults, caplog):
     assert g(1) == g(1) == [1, 1]
 
 
-async def test_c3_what_is_handed_over_is_what_the_function_returned():
+class Down(AsyncStore):
+    async def load(self, key, tag=None):
+        raise ConnectionError("down")
+
+    async def store(self, key, data, ttl, tag=""):
+        raise ConnectionError("down")
+
+    async def delete(self, key):
+        raise ConnectionError("down")
+
+
+class DownPlugin:
+    @hookimpl
+    def cachu_make_async_backend(self, name, region):
+        return Down() if name == "down" else None
+
+
+@pytest.fixture
+async def down():
+    """The backend "down", which no later clear of everything finds and asks."""
+    plugins.register(DownPlugin(), "down")
+    yield
+    await cachu.clear_async_backends()
+    plugins.unregister("down")
+
+
+async def test_c3_what_is_handed_over_is_what_the_function_returned(down):
     """C3, V2: not what its first caller has made of it since."""
 
-    class Down(AsyncStore):
-        async def load(self, key, tag=None):
-            raise ConnectionError("down")
-
-        async def store(self, key, data, ttl, tag=""):
-            raise ConnectionError("down")
-
-        async def delete(self, key):
-            raise ConnectionError("down")
-
-    class Plugin:
-        @hookimpl
-        def cachu_make_async_backend(self, name, region):
-            return Down() if name == "down" else None
-
-    plugins.register(Plugin(), "down")
     started = asyncio.Event()
 
     @cachu.cache(backend="down", package="handed_over")
