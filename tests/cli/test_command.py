@@ -161,6 +161,17 @@ def test_the_doctor_is_content(stored):
     assert run("doctor", "--strict").exit_code == 1
 
 
+def test_what_the_doctor_tried_is_not_listed(stored):
+    run("doctor")
+    packages = {row["package"] for row in json.loads(run("ls", "--json").output)}
+    assert stored in packages
+    assert "cachu-doctor" not in packages
+    asked = json.loads(run("ls", "--json", "-p", "cachu-doctor").output)
+    assert {(row["package"], row["entries"]) for row in asked} == {("cachu-doctor", 0)}
+    (backend,) = json.loads(run("info", "--json").output)["backends"]
+    assert backend["packages"] == len(packages)
+
+
 def test_the_doctor_names_what_is_broken(project, tmp_path):
     project(backend="redis", redis_url="redis://127.0.0.1:1/0")
     done = run("doctor")

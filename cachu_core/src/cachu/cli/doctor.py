@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from cachu.package_config import Config
     from cachu.regions import LiveRegion
 
-PACKAGE: Final = "cachu-doctor"
-"""The package whose entries a round trip makes, and clears again."""
 _TTL: Final = 60.0
 _KEY: Final = "round trip"
 # What a server sends back here is not to be loaded as code.
@@ -69,7 +67,7 @@ def _of_plugins() -> Iterator[Finding]:
 
 def _of_backend(backend: str, settings: Config) -> Iterator[Finding]:
     try:
-        live = regions.live(backend, PACKAGE, _TTL, _SAFE, configured=settings)
+        live = regions.live(backend, situation.DOCTOR, _TTL, _SAFE, configured=settings)
     except (CachuError, ImportError) as error:
         yield Finding("error", backend, _said(error))
         return

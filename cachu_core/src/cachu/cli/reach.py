@@ -62,12 +62,19 @@ class Reach(clearing.Scope):
         self._caller = settings.package
 
     def regions(self) -> Iterator[tuple[str, LiveRegion | Exception]]:
-        """Return the regions of all backends, and what those raised that should have answered."""
+        """Return the regions of all backends, and what those raised that should have answered.
+
+        What `cachu doctor` has left is there only if it is asked for: a store remembers an empty
+        region for a while.
+        """
+        hidden = {situation.DOCTOR} - {self.package}
         for backend in self.backends:
             try:
                 probe = self.probe(backend)
                 if probe is not None:
-                    yield from ((backend, live) for live in self.listed(probe, probe.listed()))
+                    for live in self.listed(probe, probe.listed()):
+                        if live.region.shared_package not in hidden:
+                            yield backend, live
             except (CachuError, OSError) as error:
                 if not self.skips(backend):
                     yield backend, error

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 OWN: Final = "cachu-command"
 """The package that the command itself is."""
+DOCTOR: Final = "cachu-doctor"
+"""The package whose entries a round trip of `cachu doctor` makes, and clears again."""
 
 
 def prepare(modules: list[str], pyproject: Path | None) -> None:
