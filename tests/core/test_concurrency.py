@@ -634,6 +634,72 @@ def test_c4_a_fork_while_a_thread_computes(backend: str, argument: str) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_c4_no_fork_waits_for_an_import_that_was_interrupted() -> None:
+    """C4: wherever the interrupt came; and a fork still waits for the next import."""
+    assert (
+        script(
+            """
+        import os, sys, threading, time, warnings
+        from cachu import loads as room
+        warnings.simplefilter("ignore", DeprecationWarning)
+
+        def interrupting(at):
+            left = at
+            def trace(frame, event, argument):
+                nonlocal left
+                if frame.f_code.co_filename != room.__file__:
+                    return None
+                left -= 1
+                if left == 0:
+                    raise KeyboardInterrupt
+                return trace
+            return trace
+
+        def load(at):
+            sys.settrace(interrupting(at))
+            with room.loads:
+                pass
+
+        def fork():
+            child = os.fork()
+            if child == 0:
+                os._exit(0)
+            os.waitpid(child, 0)
+
+        def forked():
+            thread = threading.Thread(target=fork)
+            thread.start()
+            return thread
+
+        at, slow, early, interrupted = 0, [], [], True
+        while interrupted:
+            at += 1
+            try:
+                load(at)
+            except KeyboardInterrupt:
+                pass
+            else:
+                interrupted = False
+            sys.settrace(None)
+            start = time.monotonic()
+            forked().join()
+            if time.monotonic() - start > 5:
+                slow.append(at)
+            with room.loads:
+                thread = forked()
+                thread.join(0.02)
+                if not thread.is_alive():
+                    early.append(at)
+            thread.join()
+        print(at > 10, slow, early)
+        """,
+            timeout=300,
+        )
+        == "True [] []"
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.skipif(FREE_THREADED, reason="a child inherits the locks of single objects there")
 def test_c4_forks_among_busy_threads() -> None:
     """C4: whatever lock a thread of the parent holds at the fork, the child goes on."""
