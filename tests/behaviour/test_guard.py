@@ -5,7 +5,7 @@ import gc
 import logging
 from collections import Counter
 from threading import Event
-from weakref import ref
+from weakref import WeakSet, ref
 
 import pytest
 import shelves
@@ -815,3 +815,47 @@ async def test_c3_what_is_handed_over_is_what_the_function_returned(down):
     started.set()
     await leading
     assert await asyncio.gather(*others) == [[1, 2]] * 5
+
+
+async def test_c3_a_long_outage_keeps_nothing_of_what_was_handed_over(down):
+    """C3: though a task that once ran the function is still there, and knows that it did."""
+    copies = WeakSet()
+
+    class Row:
+        def __deepcopy__(self, memo):
+            copy = Row()
+            copies.add(copy)
+            return copy
+
+    runs, begun, go = [], asyncio.Event(), asyncio.Event()
+
+    @cachu.cache(backend="down", package="handed_over")
+    async def row():
+        runs.append(None)
+        begun.set()
+        await go.wait()
+        go.clear()
+        return Row()
+
+    async def stay():
+        await row()
+        await asyncio.Event().wait()
+
+    tasks = [asyncio.create_task(stay())]
+    for _ in range(20):
+        await begun.wait()
+        begun.clear()
+        # Too late for the run that has begun, so it makes the next one.
+        tasks.append(asyncio.create_task(row()))
+        await asyncio.sleep(0)
+        go.set()
+    await begun.wait()
+    go.set()
+    await asyncio.gather(*tasks[1:])
+    staying, *others = tasks
+    del tasks, others
+    await asyncio.sleep(0)  # the loop lets go of them, too
+    gc.collect()
+    assert len(runs) == 21
+    assert len(copies) <= 2
+    staying.cancel()

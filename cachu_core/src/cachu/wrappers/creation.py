@@ -29,18 +29,28 @@ if TYPE_CHECKING:
 _order: Final[Iterator[int]] = count(1)
 
 
-class LedFlight(Flight):
-    """A flight that may bring home something for those who wait.
+class Legacy:
+    """What one run of the function leaves to those who wait.
 
     Attributes:
         handed: The entry that they may use though it could not be stored.
         began: When the function began to run, in the order of calls and runs; 0 if it did not.
-        heir: The flight of one who had waited for this one, and had to run the function then.
     """
 
     handed: CacheEntry | NoValue = NO_VALUE
     began: int = 0
-    heir: LedFlight | None = None
+
+
+class LedFlight(Flight, Legacy):
+    """A flight that may bring home something for those who wait.
+
+    Attributes:
+        heir: What one leaves who had waited for this flight, and had to run the function then. Not
+            their flight: a task remembers the one that it led, which would lead to all that came
+            after it.
+    """
+
+    heir: Legacy | None = None
 
 
 class Creation:
@@ -69,7 +79,8 @@ class Creation:
         self._patience = callee.lock_timeout
         self._args = args
         self._kwargs = kwargs or {}
-        self._refused = self._succeeds = False
+        self._refused = False
+        self._legacy: Legacy | None = None  # for those who waited for the same flight
         self._called = next(_order)
         self.key = key
         self._kept: CacheEntry | NoValue = NO_VALUE
@@ -121,14 +132,17 @@ class Creation:
 
     def hand_over(self) -> None:
         """Leave what was made to those who wait, unless somebody changed the entry meanwhile."""
-        wanted = self.flight.wakers or self._succeeds
+        legacy = self._legacy
+        wanted = self.flight.wakers or legacy is not None
         if wanted and self._kept is not NO_VALUE and self._leads():
             # A copy, made now: our own caller may change its value before they wake.
             self.flight.handed = copied(self._kept)
+            if legacy is not None:
+                legacy.handed = self.flight.handed
 
-    def handed_by(self, leader: Flight | None) -> CacheEntry | NoValue:
+    def handed_by(self, leader: Flight | Legacy | None) -> CacheEntry | NoValue:
         """Return what *leader* could not store, if it handed that over to calls like this one."""
-        if isinstance(leader, LedFlight) and leader.began > self._called:
+        if isinstance(leader, Legacy) and leader.began > self._called:
             return leader.handed
         return NO_VALUE
 
@@ -142,8 +156,7 @@ class Creation:
             return NO_VALUE
         entry = self.handed_by(leader.heir)
         if entry is NO_VALUE:
-            leader.heir = self.flight
-            self._succeeds = True
+            leader.heir = self._legacy = Legacy()
         return entry
 
     def land(self) -> None:
@@ -195,6 +208,8 @@ class Creation:
     def _start(self) -> None:
         self.ran = True
         self.flight.began = next(_order)
+        if self._legacy is not None:
+            self._legacy.began = self.flight.began
         self._callee.counters.misses += 1
 
     def _entry(self) -> CacheEntry | NoValue:
