@@ -163,13 +163,14 @@ def test_the_doctor_is_content(stored):
 
 def test_what_the_doctor_tried_is_not_listed(stored):
     run("doctor")
-    packages = {row["package"] for row in json.loads(run("ls", "--json").output)}
+    (backend,) = json.loads(run("info", "--json").output)["backends"]
+    found = json.loads(run("ls", "--json", "-b", backend["backend"]).output)
+    packages = {row["package"] for row in found}
     assert stored in packages
     assert "cachu-doctor" not in packages
+    assert backend["packages"] == len(packages)
     asked = json.loads(run("ls", "--json", "-p", "cachu-doctor").output)
     assert {(row["package"], row["entries"]) for row in asked} == {("cachu-doctor", 0)}
-    (backend,) = json.loads(run("info", "--json").output)["backends"]
-    assert backend["packages"] == len(packages)
 
 
 def test_the_doctor_names_what_is_broken(project, tmp_path):
@@ -184,6 +185,16 @@ def test_the_doctor_names_what_is_broken(project, tmp_path):
     done = run("doctor")
     assert done.exit_code == 1
     assert "can be written to by others (mode 777)" in done.output
+
+
+def test_the_doctor_does_not_fail_for_want_of_what_only_coroutines_need(project, monkeypatch):
+    """As after `pip install cachu`, which brings files for plain code."""
+    monkeypatch.setitem(sys.modules, "aiosqlite", None)
+    project(backend="file", file_dir=str(project()))
+    done = run("doctor")
+    assert "ok file plain code: stored" in done.output
+    assert "warning file coroutine functions: The file backend needs aiosqlite" in done.output
+    assert done.exit_code == 0, done.output
 
 
 def test_the_doctor_warns_of_a_directory_of_everybody(project):

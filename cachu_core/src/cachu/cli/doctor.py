@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cachu import catalogue, plugins, regions
 from cachu.backends import Capability
 from cachu.cli import situation
-from cachu.errors import CachuError, PluginError
+from cachu.errors import CachuError, ConfigurationError, PluginError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,8 +73,14 @@ def _of_backend(backend: str, settings: Config) -> Iterator[Finding]:
         return
     plain = _tried(backend, "plain code", lambda: _round_trip(live))
     yield plain
-    yield _tried(backend, "coroutine functions", lambda: asyncio.run(_async_round_trip(live)))
-    if plain.level != "error":
+    works = plain.level != "error"
+    yield _tried(
+        backend,
+        "coroutine functions",
+        lambda: asyncio.run(_async_round_trip(live)),
+        able=works,
+    )
+    if works:
         yield from (
             Finding("warning", backend, text) for text in _warnings(backend, live, settings)
         )
@@ -84,11 +90,14 @@ def _of_backend(backend: str, settings: Config) -> Iterator[Finding]:
             yield Finding("error", backend, f"cannot be cleared: {_said(error)}")
 
 
-def _tried(backend: str, who: str, work: Callable[[], str]) -> Finding:
+def _tried(backend: str, who: str, work: Callable[[], str], *, able: bool = False) -> Finding:
+    """Do some work; if others were *able* to, it is no error that it has not been set up."""
     try:
         return Finding("ok", backend, f"{who}: {work()}")
     except (CachuError, ImportError, OSError) as error:
-        return Finding("error", backend, f"{who}: {_said(error)}")
+        # What an extra would bring, only those miss who ask for it: their calls say so, too.
+        lacking = able and isinstance(error, ConfigurationError)
+        return Finding("warning" if lacking else "error", backend, f"{who}: {_said(error)}")
 
 
 def _round_trip(live: LiveRegion) -> str:
