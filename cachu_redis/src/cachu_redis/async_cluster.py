@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import (
     AskError,
@@ -114,6 +114,20 @@ class AsyncClusterLine:
                 replies[number] = await self.ask(*commands[number])
         return replies
 
+    async def ask_all(self, bucket: int, commands: Sequence[Command]) -> list[Any]:
+        """Send several commands, in this order, to the node of their bucket.
+
+        Returns:
+            Their replies; where the node said no, be it that the bucket moves, that error.
+        """
+        address = await self._owner(bucket)
+        try:
+            replies = await self.node(address).ask_all(commands)
+        except (RedisConnectionError, RedisTimeoutError, OSError) as failure:
+            raise self._topology.failed(address, failure) from failure
+        self._topology.answered(address)
+        return replies
+
     async def wait(self, bucket: int, key: str, since: bytes, seconds: float) -> None:
         """Wait for a wake-up call at the node of a bucket."""
         address = await self._owner(bucket)
@@ -196,6 +210,9 @@ class AsyncBucketLine:
 
     __slots__ = ("_bucket", "_cluster")
 
+    raw: Final = True
+    """Whether replies come as the server sent them, whatever the command."""
+
     def __init__(self, cluster: AsyncClusterLine, bucket: int) -> None:
         self._cluster = cluster
         self._bucket = bucket
@@ -203,6 +220,10 @@ class AsyncBucketLine:
     async def ask(self, *command: Any) -> Any:
         """Send a command and return the reply."""
         return await self._cluster.ask(self._bucket, command)
+
+    async def ask_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Send several commands in one round trip; errors of the node are among the replies."""
+        return await self._cluster.ask_all(self._bucket, commands)
 
     async def read(self, *command: Any) -> Any:
         """Send a command that only reads; those who ask the same share it."""

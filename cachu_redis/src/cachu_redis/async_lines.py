@@ -54,6 +54,9 @@ class AsyncLine:
         health: Seconds after which a connection that nobody used is tried before it is used.
     """
 
+    raw: Final = True
+    """Whether replies come as the server sent them, whatever the command."""
+
     def __init__(
         self,
         make: Callable[[], Awaitable[Any]],
@@ -202,7 +205,7 @@ class AsyncLine:
     ) -> None:
         """Read what a cancelled leader left."""
         try:
-            if not await self._wire.finish(len(batch), replies):
+            if not await self._wire.finish():
                 self._queue[:0] = others
                 self._pass_on()
                 return

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from cachu.backends import RegionName
     from cachu.regions import Region
+    from cachu_redis.region import Turn
+    from cachu_redis.servers import AnyAsyncBucketLine
     from cachu_redis.spelling import Bucket
 
 
@@ -129,14 +131,12 @@ class AsyncRedisStore(AsyncStore):
         line = self._line().at(bucket.number)
         give_up = monotonic() + wait
         while True:
-            command = self._commands.begin(claim, force)
             try:
-                reply = await line.ask(*command)
+                found = await self._begun(line, claim, force)
             except asyncio.CancelledError:
                 if self._commands.exclusive:  # the server may hand out a lease all the same
                     self._in_background(self._give_up(claim))
                 raise
-            found = self._commands.begun(claim, reply)
             if isinstance(found, bytes):
                 return found
             if found is None:
@@ -170,6 +170,22 @@ class AsyncRedisStore(AsyncStore):
         """Close this loop's connections if no other region uses them."""
         self._servers.async_users.discard(id(self))
         await self._servers.close_async()
+
+    async def _begun(
+        self, line: AnyAsyncBucketLine, claim: Claim, force: bool
+    ) -> bytes | Turn | None:
+        """Find an entry, get the right to make it, or learn how long to wait for another one."""
+        commands = self._commands
+        plain = commands.claim(claim) if line.raw and not force else None
+        if plain is not None:
+            found = commands.claimed(claim, await line.ask_all(plain))
+            if found is True:
+                return None
+            if found is not False:
+                if claim.token is not None:
+                    await line.ask(*commands.abandon(claim))
+                return found
+        return commands.begun(claim, await line.ask(*commands.begin(claim, force)))
 
     def _changed(self, bucket: Bucket, digest: str) -> None:
         """Forget what is near of an entry that was written."""

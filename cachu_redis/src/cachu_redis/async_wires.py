@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
 
-from cachu_redis.async_connections import cut, read
+from cachu_redis.async_channels import opened
 from cachu_redis.packing import pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cachu_redis.async_channels import Channel
     from cachu_redis.async_connections import Connector
     from cachu_redis.async_waits import AsyncWaits
     from cachu_redis.sentinels import Sentinels
 
-# What is not larger than this, in bytes, never has to wait until it can be sent.
-_SMALL: Final = 32_000
+_PING: Final = pack(("PING",))
 
 
 class AsyncWire:
@@ -38,7 +38,7 @@ class AsyncWire:
     """
 
     __slots__ = (
-        *("_connection", "_connector", "_health", "_patience"),
+        *("_channel", "_connector", "_health", "_patience"),
         *("_sent", "_sentinels", "_used_at", "_waits"),
     )
 
@@ -54,14 +54,14 @@ class AsyncWire:
         self._patience = patience
         self._sentinels = sentinels
         self._health = health
-        self._connection: Any = None
+        self._channel: Channel | None = None
         self._used_at = 0.0
         self._sent = False
         self._waits = waits
 
     async def exchange(self, batch: Sequence[Sequence[Any]], replies: list[Any]) -> None:
         """Send commands and read their replies; if the connection was closed, over a new one."""
-        fresh = self._connection is None
+        fresh = self._channel is None
         try:
             await self._send_and_read(batch, replies)
         except RedisConnectionError:
@@ -88,17 +88,17 @@ class AsyncWire:
             await self.close()
             raise
 
-    async def finish(self, number: int, replies: list[Any]) -> bool:
-        """Read what is left of *number* replies after an `exchange` that was cancelled.
+    async def finish(self) -> bool:
+        """Read what is left of the replies after an `exchange` that was cancelled.
 
         Returns:
             Whether there will ever be replies: False if the commands have not been sent.
         """
-        if not self._sent or self._connection is None:
+        if not self._sent or self._channel is None:
             await self.close()
             return False
         try:
-            await read(self._connection, number, replies)
+            await self._channel.rest()
         except BaseException:
             await self.close()
             raise
@@ -106,50 +106,42 @@ class AsyncWire:
 
     async def close(self) -> None:
         """Close the connection; the next batch opens one again."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.disconnect(nowait=True)
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
 
     def abandon(self, *, forked: bool) -> None:
         """Close the connection of a loop that is gone."""
-        if self._connection is not None:
-            cut(self._connection, forked=forked)
-            self._connection = None
+        if self._channel is not None:
+            self._channel.abandon(forked=forked)
+            self._channel = None
 
     async def _send_and_read(self, batch: Sequence[Sequence[Any]], replies: list[Any]) -> None:
         self._sent = False
-        connection = await self._ready()
+        channel = await self._ready()
         if len(batch) == 1:
             packed = pack(batch[0])
         else:
             packed = [part for command in batch for part in pack(command)]
-        if sum(map(len, packed)) < _SMALL:
-            # It goes into a buffer at once, and redis-py would make a task to watch the time.
-            connection.socket_timeout = None
-        try:
-            await connection.send_packed_command(packed, check_health=False)
-            self._sent = True
-        finally:
-            connection.socket_timeout = self._patience
-        await read(connection, len(batch), replies)
+        self._sent = True
+        await channel.exchange(packed, len(batch), replies)
         self._used_at = monotonic()
 
-    async def _ready(self) -> Any:
+    async def _ready(self) -> Channel:
         """Return the connection, or make one."""
         sentinels = self._sentinels
         if sentinels is not None and monotonic() >= sentinels.due and await sentinels.moved_async():
             await self._waits.close()
             await self.close()
-        connection = self._connection
-        if connection is not None and monotonic() >= self._used_at + self._health:
+        channel = self._channel
+        if channel is not None and monotonic() >= self._used_at + self._health:
             try:
-                await connection.send_command("PING", check_health=False)
-                await read(connection, 1, [])
+                await channel.exchange(_PING, 1, [])
             except RedisConnectionError:
                 await self.close()
             except BaseException:  # also if it was cancelled: there may be an answer under way
                 await self.close()
                 raise
-        if self._connection is None:
-            self._connection = await self._connector.connected()
-        return self._connection
+        if self._channel is None:
+            self._channel = opened(await self._connector.connected(), self._patience)
+        return self._channel

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import (
     AskError,
@@ -141,6 +141,20 @@ class ClusterLine:
         each(heard, settle)
         return replies
 
+    def ask_all(self, bucket: int, commands: Sequence[Command]) -> list[Any]:
+        """Send several commands, in this order, to the node of their bucket.
+
+        Returns:
+            Their replies; where the node said no, be it that the bucket moves, that error.
+        """
+        address = self._owner(bucket)
+        try:
+            replies = self.node(address).ask_all(commands)
+        except (RedisConnectionError, RedisTimeoutError, OSError) as failure:
+            raise self._topology.failed(address, failure) from failure
+        self._topology.answered(address)
+        return replies
+
     def wait(self, bucket: int, key: str, since: bytes, seconds: float) -> None:
         """Wait for a wake-up call at the node of a bucket."""
         address = self._owner(bucket)
@@ -218,6 +232,9 @@ class BucketLine:
 
     __slots__ = ("_bucket", "_cluster")
 
+    raw: Final = True
+    """Whether replies come as the server sent them, whatever the command."""
+
     def __init__(self, cluster: ClusterLine, bucket: int) -> None:
         self._cluster = cluster
         self._bucket = bucket
@@ -225,6 +242,10 @@ class BucketLine:
     def ask(self, *command: Any) -> Any:
         """Send a command and return the reply."""
         return self._cluster.ask(self._bucket, command)
+
+    def ask_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Send several commands in one round trip; errors of the node are among the replies."""
+        return self._cluster.ask_all(self._bucket, commands)
 
     def wait(self, key: str, since: bytes, seconds: float) -> None:
         """Wait for a wake-up call after *since*, at most *seconds*."""

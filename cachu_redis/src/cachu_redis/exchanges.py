@@ -36,7 +36,9 @@ def exchange(connection: Any, commands: Sequence[Command]) -> list[Any]:
 
 def send(connection: Any, commands: Sequence[Command]) -> None:
     """Send commands, whose replies are to be read next."""
-    connection.send_packed_command([part for command in commands for part in pack(command)])
+    # Together: redis-py would send one part after the other, and the server begin with the first.
+    parts = b"".join([part for command in commands for part in pack(command)])
+    connection.send_packed_command([parts])
 
 
 def receive(connection: Any, commands: Sequence[Command]) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cachu.errors import ConfigurationError
 from cachu_redis.scripts import spelled_out
@@ -41,6 +41,9 @@ class HandedLine:
         client: The client, with timeouts and retries of its own.
     """
 
+    raw: Final = False
+    """Whether replies come as the server sent them; a client makes something of some."""
+
     def __init__(self, client: Any) -> None:
         from inspect import iscoroutinefunction
 
@@ -63,6 +66,10 @@ class HandedLine:
             if not _is_unknown_script(error):
                 raise
         return self._client.execute_command(*spelled_out(command), **_RAW)
+
+    def ask_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Send several commands in one round trip."""
+        return self.ask_each([(0, command) for command in commands])
 
     def ask_each(self, commands: Sequence[tuple[int, Command]]) -> list[Any]:
         """Send commands in as few round trips as the client can."""
@@ -97,6 +104,9 @@ class AsyncHandedLine:
         client: The client, with timeouts and retries of its own.
     """
 
+    raw: Final = False
+    """Whether replies come as the server sent them; a client makes something of some."""
+
     def __init__(self, client: Any) -> None:
         self._client = client
 
@@ -116,6 +126,10 @@ class AsyncHandedLine:
     async def read(self, *command: Any) -> Any:
         """Send a command that only reads."""
         return await self._client.execute_command(*command, **_RAW)
+
+    async def ask_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Send several commands in one round trip."""
+        return await self.ask_each([(0, command) for command in commands])
 
     async def ask_each(self, commands: Sequence[tuple[int, Command]]) -> list[Any]:
         """Send commands in as few round trips as the client can."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import ceil
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
@@ -37,6 +37,9 @@ class Line:
         mode: What the server must say that it is, "standalone" or "cluster".
         sentinels: Who knows which server it is now, if there are such.
     """
+
+    raw: Final = True
+    """Whether replies come as the server sent them, whatever the command."""
 
     def __init__(
         self,

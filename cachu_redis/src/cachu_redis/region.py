@@ -10,7 +10,7 @@ from cachu_redis import scripts
 from cachu_redis.registrations import LONGEST, Registration
 from cachu_redis.settings import RedisSettings
 from cachu_redis.spelling import RegionKeys
-from cachu_redis.stamps import SIZE, TAGGED, UNTAGGED
+from cachu_redis.stamps import SIZE, TAGGED, UNTAGGED, stamp
 from cachu_redis.tokens import fresh as unlike_others
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ CAPABILITIES: Final = (
 _GRACE: Final = 2.0
 # Seconds for which a computation that keeps nobody waiting may be fenced off.
 _JOINED: Final = 3600.0
+# Bytes of the token in a lock; see `cachu_redis.scripts`.
+_TOKEN: Final = 16
+# So many generations are remembered.
+_REMEMBERED: Final = 1000
 
 
 class RegionCommands:
@@ -64,6 +68,8 @@ class RegionCommands:
         self._begin = scripts.BEGIN if self.exclusive else scripts.JOIN
         self._lock_life = _milliseconds(self.lease if self.exclusive else _JOINED)
         self._life = _life(region.ttl)
+        # The generations that counted last, by bucket and tag.
+        self._stamps: dict[tuple[int, str], bytes] = {}
         name = region.shared_package, region.key_prefix, region.ttl
         self.registration: Registration = Registration(name)
 
@@ -72,13 +78,57 @@ class RegionCommands:
         digest = self.keys.digest(key)
         return self.keys.bucket(digest), digest
 
+    def claim(self, claim: Claim) -> tuple[Command, Command] | None:
+        """Return plain commands that usually do what `begin` does, and cost the server less.
+
+        The first takes the lock if it is free, and the second looks what there is.
+
+        Returns:
+            The commands, to be sent together; None if nobody knows which generations count.
+        """
+        seen = self._stamps.get((claim.bucket.number, claim.tag))
+        if seen is None:
+            return None
+        claim.stamp = seen
+        claim.token = token = self._kind + unlike_others(15)
+        keys = self._keys(claim.bucket, claim.digest, claim.tag)
+        lock = ("SET", keys[2], token + b"-" + seen, "NX", "GET", "PX", self._lock_life)
+        return lock, ("MGET", *keys[:2], *keys[4:])
+
+    def claimed(self, claim: Claim, replies: Sequence[Any]) -> bytes | bool:
+        """Read the answers to `claim`.
+
+        Returns:
+            The data of an entry that somebody stored a moment ago, and if the claim has a token,
+            it is to be given up; True if the claim counts now; False if `begin` has to tell.
+        """
+        holder, found = replies
+        if isinstance(holder, Exception) or isinstance(found, Exception):
+            return False
+        entry, region, *others = found
+        known = region is not None and None not in others
+        if not known or stamp(region, claim.tag, *others) != claim.stamp:
+            self._stamps.pop((claim.bucket.number, claim.tag), None)
+            return False
+        joined = holder is not None and holder[:_TOKEN] != claim.token
+        if joined:
+            if self.exclusive or holder[_TOKEN + 1 :] != claim.stamp:
+                return False
+            claim.token = holder[:_TOKEN]
+        if entry is None or not entry.startswith(claim.stamp):
+            return True
+        if joined:
+            claim.token = None
+        return bytes(entry[len(claim.stamp) :])
+
     def begin(self, claim: Claim, force: bool) -> Command:
         """Return the command that finds an entry or gets the right to make it."""
         fresh = unlike_others(2 * SIZE + 15)
-        claim.token = token = self._kind + fresh[2 * SIZE :]
+        if claim.token is None:
+            claim.token = self._kind + fresh[2 * SIZE :]
         return self._begin.call(
             self._keys(claim.bucket, claim.digest, claim.tag),
-            token,
+            claim.token,
             self._lock_life,
             fresh[: 2 * SIZE],
             self._life,
@@ -99,6 +149,9 @@ class RegionCommands:
             return entry[len(TAGGED) + SIZE + (len(claim.tag) + SIZE if claim.tag else 0) :]
         if status == 1:
             claim.stamp = reply[1]
+            if len(self._stamps) >= _REMEMBERED:
+                self._stamps.clear()
+            self._stamps[claim.bucket.number, claim.tag] = claim.stamp
             if not self.exclusive:
                 claim.token = reply[2]
             return None

@@ -20,16 +20,18 @@ from cachu_redis.spelling import CLUSTER_BUCKETS
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from cachu_redis.async_cluster import AsyncClusterLine
+    from cachu_redis.async_cluster import AsyncBucketLine, AsyncClusterLine
     from cachu_redis.async_lines import AsyncLine
-    from cachu_redis.cluster import ClusterLine
+    from cachu_redis.cluster import BucketLine, ClusterLine
     from cachu_redis.handed import AsyncHandedLine, HandedLine
     from cachu_redis.lines import Line
     from cachu_redis.near_cache import NearTable
     from cachu_redis.settings import RedisSettings
 
     AnyLine: TypeAlias = Line | ClusterLine | HandedLine
+    AnyBucketLine: TypeAlias = Line | BucketLine | HandedLine
     AnyAsyncLine: TypeAlias = AsyncLine | AsyncClusterLine | AsyncHandedLine
+    AnyAsyncBucketLine: TypeAlias = AsyncLine | AsyncBucketLine | AsyncHandedLine
 
 _lock = threading.RLock()
 _all: Final[dict[RedisSettings, Servers]] = {}

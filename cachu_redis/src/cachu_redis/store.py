@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from cachu.backends import RegionName
     from cachu.regions import Region
+    from cachu_redis.region import Turn
+    from cachu_redis.servers import AnyBucketLine
     from cachu_redis.spelling import Bucket
 
 
@@ -125,7 +127,7 @@ class RedisStore(Store):
         line = self._line.at(bucket.number)
         give_up = monotonic() + wait
         while True:
-            found = self._commands.begun(claim, line.ask(*self._commands.begin(claim, force)))
+            found = self._begun(line, claim, force)
             if isinstance(found, bytes):
                 return found
             if found is None:
@@ -159,6 +161,20 @@ class RedisStore(Store):
         """Close the connections if no other region uses them; the next call opens new ones."""
         self._servers.users.discard(id(self))
         self._servers.close()
+
+    def _begun(self, line: AnyBucketLine, claim: Claim, force: bool) -> bytes | Turn | None:
+        """Find an entry, get the right to make it, or learn how long to wait for another one."""
+        commands = self._commands
+        plain = commands.claim(claim) if line.raw and not force else None
+        if plain is not None:
+            found = commands.claimed(claim, line.ask_all(plain))
+            if found is True:
+                return None
+            if found is not False:
+                if claim.token is not None:
+                    line.ask(*commands.abandon(claim))
+                return found
+        return commands.begun(claim, line.ask(*commands.begin(claim, force)))
 
     def _changed(self, bucket: Bucket, digest: str) -> None:
         """Forget what is near of an entry that was written."""
