@@ -10,6 +10,7 @@ from servers import stations
 from servers.processes import wait_for
 
 import cachu
+from cachu.backends.bridges import ThreadedStore
 from cachu.backends.stores import Lease
 from cachu.regions import live
 from cachu_redis import scripts
@@ -31,7 +32,8 @@ def region():
 
     def configured(url, **options):
         packages.append(f"interrupted_{len(packages)}_{time.time_ns()}")
-        cachu.configure(package=packages[-1], backend="redis", redis_url=url, **LONG, **options)
+        options = {**LONG, **options}
+        cachu.configure(package=packages[-1], backend="redis", redis_url=url, **options)
         return live("redis", packages[-1], inf).region
 
     yield configured
@@ -44,18 +46,62 @@ def blocked(node):
     return int(node.send("INFO", "clients").partition("blocked_clients:")[2].split()[0])
 
 
-@pytest.mark.parametrize("script", [scripts.BEGIN, scripts.COMMIT], ids=["begin", "commit"])
-def test_a_request_whose_answer_was_lost_may_be_sent_again(connect, server, proxy, script):
+@pytest.mark.parametrize(
+    ("asked", "cleared"),
+    [("NX", False), (scripts.BEGIN.digest, True), (scripts.COMMIT.digest, False)],
+    ids=["begin", "begin after a clear", "commit"],
+)
+def test_a_askedwhose_answer_was_lost_may_be_sent_again(connect, server, proxy, asked, cleared):
     """Whoever asks for a lock twice does not wait for himself."""
     colour = connect(proxy.url, redis_distributed=True, redis_lease=60, lock_timeout=3)
     f = colour.cached()
     f(1)
-    proxy.losing = script.digest.encode()
+    if cleared:
+        colour.clear()
+    proxy.losing = asked.encode()
     assert f(2) == [2, 2]
     assert proxy.losing == b""
     assert f(2) == [2, 2]
     assert (f.runs, f.info().faults) == (2, 0)
     assert server.send("KEYS", "cachu:l:*") == []
+
+
+@pytest.mark.parametrize("distributed", [False, True], ids=["alone", "distributed"])
+@pytest.mark.parametrize("colour", ["sync", "async"])
+async def test_what_is_stored_between_the_look_and_the_lock_is_found(
+    server, region, distributed, colour
+):
+    """C1: nobody makes it again, and the lock is free for the next one."""
+    made = region(server.url, redis_distributed=distributed)
+    other = RedisStore(made)
+    store = ThreadedStore(RedisStore(made)) if colour == "sync" else AsyncRedisStore(made)
+    for number, key in enumerate(("f:1", "f:2")):  # at first by a script, then by plain commands
+        other.store(key, b"data", 60)
+        before = server.commands()
+        assert await store.begin(key) == b"data"
+        assert (server.commands() - before)["set"] == number
+        assert server.send("KEYS", "cachu:l:*") == []
+        lease = await store.begin(f"{key} again")
+        assert isinstance(lease, Lease)
+        assert await store.commit(lease, b"data", 60)
+    await store.close()
+    other.close()
+
+
+@pytest.mark.parametrize("distributed", [False, True], ids=["alone", "distributed"])
+def test_generations_that_changed_are_seen_when_the_lock_is_taken(server, region, distributed):
+    """What was remembered of them is worth nothing after a clear by somebody else."""
+    made = region(server.url, redis_distributed=distributed)
+    store, other = RedisStore(made), RedisStore(made)
+    assert store.commit(store.begin("f:1", "users"), b"old", 60, "users")
+    for data, tag in ((b"new", "users"), (b"newer", None)):
+        other.clear(tag)
+        lease = store.begin("f:1", "users")
+        assert isinstance(lease, Lease)
+        assert store.commit(lease, data, 60, "users")
+        assert other.load("f:1", "users") == data
+    store.close()
+    other.close()
 
 
 def test_a_lock_whose_answer_was_lost_may_be_asked_for_again(server, proxy, region):

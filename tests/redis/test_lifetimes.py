@@ -40,6 +40,31 @@ def many_loops(options):
     made.close()
 
 
+WITHOUT_HIREDIS = """
+import sys
+sys.modules["hiredis"] = None
+import asyncio, cachu
+cachu.configure(package="bare", backend="redis", redis_url=sys.argv[1])
+f = cachu.cache(package="bare", name="f")(lambda x: x * 50_000)
+@cachu.async_cache(package="bare", name="g")
+async def g(x):
+    return x * 50_000
+async def main():
+    texts = [await g(x) for x in "aba"]
+    return texts, (await cachu.async_cache_info(g)).hits
+texts = [x * 50_000 for x in "aba"]
+assert [f(x) for x in "aba"] == texts
+assert cachu.cache_info(f).hits == 1
+assert asyncio.run(main()) == (texts, 1)
+assert cachu.cache_clear(package="bare") == 4
+"""
+
+
+def test_without_hiredis(server):
+    """It is what some platforms have to do without."""
+    subprocess.run([sys.executable, "-c", WITHOUT_HIREDIS, server.url], check=True, timeout=30)
+
+
 def test_loops_that_come_and_go_leave_nothing_open(many_loops, server):
     f = many_loops.cached()
     for _ in range(5):

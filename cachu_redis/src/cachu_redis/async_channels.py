@@ -1,7 +1,7 @@
 """Channels: how asynchronous code sends commands over a connection, and reads the replies.
 
-redis-py makes the connection and says hello. From then on its socket is ours: redis-py reads through
-a stream, and with a timer of its own for each reply, which together cost more than the command.
+redis-py makes the connection and says hello. From then on its socket is ours: redis-py reads it
+through a stream, and with a timer for each reply, and that takes as long as the server does.
 """
 
 from __future__ import annotations
@@ -14,18 +14,13 @@ from redis.exceptions import InvalidResponse
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from cachu_redis.async_connections import cut, read
-
-try:
-    from hiredis import Reader
-except ImportError:  # see packing.py
-    Reader = None
+from cachu_redis.readers import MORE, reader_for
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
     Channel: TypeAlias = "HiredisChannel | PlainChannel"
 
-_MORE: Final = object()
 # What is not larger than this, in bytes, never has to wait until it can be sent.
 _SMALL: Final = 32_000
 
@@ -37,9 +32,10 @@ def opened(connection: Any, patience: float) -> Channel:
         connection: The connection, which is not used otherwise any more.
         patience: Seconds that the server has to take what is sent, and then for each reply.
     """
-    if Reader is None:
+    reader = reader_for(connection)
+    if reader is None:
         return PlainChannel(connection, patience)
-    return HiredisChannel(connection, patience)
+    return HiredisChannel(connection, patience, reader)
 
 
 class HiredisChannel(asyncio.Protocol):
@@ -50,15 +46,11 @@ class HiredisChannel(asyncio.Protocol):
         *("_number", "_patience", "_reader", "_replies", "_transport"),
     )
 
-    def __init__(self, connection: Any, patience: float) -> None:
+    def __init__(self, connection: Any, patience: float, reader: Any) -> None:
         self._connection = connection
         self._patience = patience
         self._loop = asyncio.get_running_loop()
-        self._reader = Reader(
-            protocolError=InvalidResponse,
-            replyError=connection._parser.parse_error,  # noqa: SLF001
-            notEnoughData=_MORE,
-        )
+        self._reader = reader
         self._answer: asyncio.Future[None] | None = None
         self._replies: list[Any] = []
         self._number = 0
@@ -112,16 +104,17 @@ class HiredisChannel(asyncio.Protocol):
         replies, known = self._replies, len(self._replies)
         try:
             self._reader.feed(data)
-            while (reply := self._reader.gets(False)) is not _MORE:
-                if isinstance(reply, RedisConnectionError):
-                    raise reply  # the server hangs up
-                if len(replies) == self._number:
-                    raise InvalidResponse("The server answered what nobody asked")
+            while (reply := self._reader.gets(False)) is not MORE:
+                if isinstance(reply, RedisConnectionError):  # the server hangs up
+                    self._fail(reply)
+                    return
                 replies.append(reply)
-        except Exception as error:
+        except InvalidResponse as error:
             self._fail(error)
             return
-        if len(replies) == self._number:
+        if len(replies) > self._number:
+            self._fail(InvalidResponse("The server answered what nobody asked"))
+        elif len(replies) == self._number:
             self._wake()
         elif len(replies) > known:
             self._due = self._loop.time() + self._patience

@@ -1,7 +1,7 @@
 """Lines: the way to one server, for plain code.
 
-redis-py makes the connections; it does TLS, Unix sockets, authentication and the protocol. What its
-clients and pools do around each command costs more than the command, so that is done here.
+redis-py makes the connections; it does TLS, Unix sockets and authentication. What its clients and
+pools do around each command costs more than the command, so that is done here.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import NoScriptError, ReadOnlyError
 
+from cachu_redis.channels import opened
 from cachu_redis.exchanges import Sent, exchange, receive, send
 from cachu_redis.faults import check_mode
 from cachu_redis.packing import pack
@@ -23,6 +23,7 @@ from cachu_redis.scripts import spelled_out
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cachu_redis.channels import Channel
     from cachu_redis.exchanges import Command
     from cachu_redis.sentinels import Sentinels
 
@@ -62,7 +63,7 @@ class Line:
         """Return the line to the server of a bucket: there is but one."""
         return self
 
-    def ask(self, *command: Any) -> Any:  # noqa: C901  every way out of one exchange
+    def ask(self, *command: Any) -> Any:
         """Send a command and return the reply.
 
         Raises:
@@ -72,38 +73,28 @@ class Line:
             self._follow(self._sentinels)
         pool = self._pool
         try:
-            connection = pool.idle.pop()
+            channel = pool.idle.pop()
         except IndexError:
-            connection = pool.needed(self._patience)
+            channel = pool.needed(self._patience)
         try:
-            connection.send_packed_command(pack(command))
-            reply = connection.read_response(disable_decoding=True)
-        except ReadOnlyError:
-            self._give_up(pool, connection)
-            if self._sentinels is None:
-                raise
-        except ResponseError as error:
-            pool.give_back(connection)
-            if isinstance(error, NoScriptError):
-                return self.ask(*spelled_out(command))
-            raise
+            channel.send(b"".join(pack(command)))
+            reply = channel.receive()
         except RedisConnectionError:
             # It may have been closed while it was idle; a new one will tell.
-            self._give_up(pool, connection)
+            self._give_up(pool, channel)
         except BaseException:
-            self._give_up(pool, connection)
+            self._give_up(pool, channel)
             raise
         else:
-            pool.idle.append(connection)
-            if pool.awaited:
-                pool.call_next()
-            return reply
-        reply = self._ask_anew([command])[0]
-        if isinstance(reply, NoScriptError):
-            return self.ask(*spelled_out(command))
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
+            if not isinstance(reply, ReadOnlyError):
+                pool.idle.append(channel)
+                if pool.awaited:
+                    pool.call_next()
+                return self._told(reply, command) if isinstance(reply, Exception) else reply
+            self._give_up(pool, channel)
+            if self._sentinels is None:
+                raise reply
+        return self._told(self._ask_anew([command])[0], command)
 
     def ask_all(self, commands: Sequence[Command]) -> list[Any]:
         """Send several commands in one round trip.
@@ -118,37 +109,37 @@ class Line:
         if self._sentinels is not None:
             self._follow(self._sentinels)
         pool = self._pool
-        connection = pool.needed(self._patience)
+        channel = pool.needed(self._patience)
         try:
-            send(connection, commands)
+            send(channel, commands)
         except RedisConnectionError:
-            self._give_up(pool, connection)
-            connection = None
+            self._give_up(pool, channel)
+            return Sent(pool, None)
         except BaseException:
-            self._give_up(pool, connection)
+            self._give_up(pool, channel)
             raise
-        return Sent(pool, connection)
+        return Sent(pool, channel)
 
     def hear(self, sent: Sent, commands: Sequence[Command]) -> list[Any] | None:
         """Read the replies to what was sent; None if it has to be sent over a new connection.
 
         The old one may have been closed while it was idle, or lead to a former master.
         """
-        pool, connection = sent
-        if connection is None:
+        pool, channel = sent
+        if channel is None:
             return None
         try:
-            replies = receive(connection, commands)
+            replies = receive(channel, commands)
         except RedisConnectionError:
-            self._give_up(pool, connection)
+            self._give_up(pool, channel)
             return None
         except BaseException:
-            self._give_up(pool, connection)
+            self._give_up(pool, channel)
             raise
         if self._sentinels is not None and any(isinstance(r, ReadOnlyError) for r in replies):
-            self._give_up(pool, connection)
+            self._give_up(pool, channel)
             return None
-        pool.give_back(connection)
+        pool.give_back(channel)
         return replies
 
     def settle(self, replies: list[Any] | None, commands: Sequence[Command]) -> list[Any]:
@@ -174,28 +165,26 @@ class Line:
         until = monotonic() + seconds
         pool = self._slow
         fresh = not pool.idle
-        connection = pool.take(seconds)
-        if connection is None:
+        channel = pool.take(seconds)
+        if channel is None:
             return
         left = max(0.001, until - monotonic())
+        command = ("XREAD", "BLOCK", ceil(left * 1000), "STREAMS", key, since)
         try:
-            connection.send_command("XREAD", "BLOCK", ceil(left * 1000), "STREAMS", key, since)
-            if not connection.can_read(timeout=left + self._patience):
-                raise RedisTimeoutError("The server does not answer")  # noqa: TRY301
-            connection.read_response(disable_decoding=True)
-        except ResponseError:
-            pool.give_back(connection)
-            raise
+            send(channel, [command])
+            reply = channel.receive(left + self._patience)
         except RedisConnectionError:
-            self._give_up(pool, connection)
+            self._give_up(pool, channel)
             if fresh:
                 raise
             pool.close()  # the others were closed by the server, too
         except BaseException:
-            self._give_up(pool, connection)
+            self._give_up(pool, channel)
             raise
         else:
-            pool.give_back(connection)
+            pool.give_back(channel)
+            if isinstance(reply, Exception):
+                raise reply
 
     def close(self) -> None:
         """Close what is idle now."""
@@ -218,10 +207,18 @@ class Line:
             self._pool = Pool(self._connected, self._size)
             self._slow = Pool(self._connected, self._size)
 
-    def _give_up(self, pool: Pool, connection: Any) -> None:
+    def _told(self, reply: Any, command: Command) -> Any:
+        """Return a reply, raise what it says, or tell the server a script that it does not know."""
+        if isinstance(reply, NoScriptError):
+            return self.ask(*spelled_out(command))
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def _give_up(self, pool: Pool, channel: Channel) -> None:
         """Drop a connection on which something went wrong, and perhaps the server with it."""
         self._doubt()
-        pool.drop(connection)
+        pool.drop(channel)
 
     def _doubt(self) -> None:
         if self._sentinels is not None:
@@ -230,26 +227,25 @@ class Line:
     def _ask_anew(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands over a new connection."""
         pool = self._pool
-        connection = pool.needed(self._patience, anew=True)
+        channel = pool.needed(self._patience, anew=True)
         try:
-            replies = exchange(connection, commands)
+            replies = exchange(channel, commands)
         except BaseException:
-            self._give_up(pool, connection)
+            self._give_up(pool, channel)
             raise
-        pool.give_back(connection)
+        pool.give_back(channel)
         return replies
 
-    def _connected(self) -> Any:
+    def _connected(self) -> Channel:
         connection = self._make()
         try:
             connection.connect()
-            # It has just been tried.
-            connection.next_health_check = monotonic() + connection.health_check_interval
+            channel = opened(connection)
             if not self._checked:
-                check_mode(exchange(connection, [("HELLO",)])[0], self._mode)
+                check_mode(exchange(channel, [("HELLO",)])[0], self._mode)
                 self._checked = True
         except BaseException:
             self._doubt()
             connection.disconnect()
             raise
-        return connection
+        return channel

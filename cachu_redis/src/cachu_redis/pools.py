@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cachu_redis.channels import Channel
 
 
 class Pool:
@@ -27,12 +29,12 @@ class Pool:
 
     __slots__ = ("_gate", "_made", "_make", "_size", "awaited", "idle")
 
-    def __init__(self, make: Callable[[], Any], size: int) -> None:
+    def __init__(self, make: Callable[[], Channel], size: int) -> None:
         self._make = make
         self._size = size
         self.after_fork()
 
-    def take(self, patience: float, *, anew: bool = False) -> Any:
+    def take(self, patience: float, *, anew: bool = False) -> Channel | None:
         """Return a connection that nobody uses.
 
         Args:
@@ -66,24 +68,24 @@ class Pool:
             self.drop(None)
             raise
 
-    def needed(self, patience: float, *, anew: bool = False) -> Any:
+    def needed(self, patience: float, *, anew: bool = False) -> Channel:
         """Return a connection as `take` does, or raise."""
         connection = self.take(patience, anew=anew)
         if connection is None:
             raise RedisConnectionError("All connections are in use")
         return connection
 
-    def give_back(self, connection: Any) -> None:
+    def give_back(self, connection: Channel) -> None:
         """Let others use a connection."""
         self.idle.append(connection)
         if self.awaited:
             self.call_next()
 
-    def drop(self, connection: Any) -> None:
+    def drop(self, connection: Channel | None) -> None:
         """Close a connection that was taken."""
         try:
             if connection is not None:
-                connection.disconnect()
+                connection.close()
         finally:
             with self._gate:
                 self._made -= 1
@@ -101,7 +103,7 @@ class Pool:
 
     def after_fork(self) -> None:
         """Forget, in a child process, the connections of its parent."""
-        self.idle: deque[Any] = deque()
+        self.idle: deque[Channel] = deque()
         self.awaited: int = 0
         self._made = 0
         self._gate = threading.Condition(threading.Lock())
@@ -113,4 +115,4 @@ class Pool:
             except IndexError:
                 return
             self._made -= 1
-            connection.disconnect()
+            connection.close()

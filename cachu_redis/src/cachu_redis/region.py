@@ -102,12 +102,13 @@ class RegionCommands:
             The data of an entry that somebody stored a moment ago, and if the claim has a token,
             it is to be given up; True if the claim counts now; False if `begin` has to tell.
         """
+        holder: Any
+        found: Any
         holder, found = replies
         if isinstance(holder, Exception) or isinstance(found, Exception):
             return False
         entry, region, *others = found
-        known = region is not None and None not in others
-        if not known or stamp(region, claim.tag, *others) != claim.stamp:
+        if None in found[1:] or stamp(region, claim.tag, *others) != claim.stamp:
             self._stamps.pop((claim.bucket.number, claim.tag), None)
             return False
         joined = holder is not None and holder[:_TOKEN] != claim.token

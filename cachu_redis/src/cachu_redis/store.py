@@ -198,8 +198,8 @@ class RedisStore(Store):
             raise
 
     def _renew(self, claim: Claim) -> None:
-        line, command = self._line.at(claim.bucket.number), self._commands.renew(claim)
-        claim.renewal = renewals.start(lambda: line.ask(*command), self._commands.lease / 3)
+        line, commands = self._line.at(claim.bucket.number), self._commands
+        claim.renewal = renewals.start(lambda: line.ask(*commands.renew(claim)), commands.lease / 3)
 
     def _ended(self, lease: Lease) -> Claim | None:
         """Return the claim of a lease if it ever counted; it is not kept alive any more."""
