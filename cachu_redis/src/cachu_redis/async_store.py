@@ -129,10 +129,11 @@ class AsyncRedisStore(AsyncStore):
         claim = Claim(bucket, digest, self._keys.tag(tag))
         await self._register(0.0)
         line = self._line().at(bucket.number)
+        plainly = line.raw and not force
         give_up = monotonic() + wait
         while True:
             try:
-                found = await self._begun(line, claim, force)
+                found = await self._begun(line, claim, force, plainly)
             except asyncio.CancelledError:
                 if self._commands.exclusive:  # the server may hand out a lease all the same
                     self._in_background(self._give_up(claim))
@@ -147,6 +148,7 @@ class AsyncRedisStore(AsyncStore):
             if left <= 0:
                 return Lease(key, claim)
             await line.wait(bucket.wake + digest, found[1], min(left, found[0]))
+            plainly = False  # there will be an entry, and no need of a lock
 
     async def commit(self, lease: Lease, data: bytes, ttl: float, tag: str = "") -> bool:
         """Store what was made under *lease*, unless it was overtaken."""
@@ -172,11 +174,11 @@ class AsyncRedisStore(AsyncStore):
         await self._servers.close_async()
 
     async def _begun(
-        self, line: AnyAsyncBucketLine, claim: Claim, force: bool
+        self, line: AnyAsyncBucketLine, claim: Claim, force: bool, plainly: bool
     ) -> bytes | Turn | None:
         """Find an entry, get the right to make it, or learn how long to wait for another one."""
         commands = self._commands
-        plain = commands.claim(claim) if line.raw and not force else None
+        plain = commands.claim(claim) if plainly else None
         if plain is not None:
             found = commands.claimed(claim, await line.ask_all(plain))
             if found is True:

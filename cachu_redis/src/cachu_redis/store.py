@@ -125,9 +125,10 @@ class RedisStore(Store):
         claim = Claim(bucket, digest, self._keys.tag(tag))
         self._register(0.0)
         line = self._line.at(bucket.number)
+        plainly = line.raw and not force
         give_up = monotonic() + wait
         while True:
-            found = self._begun(line, claim, force)
+            found = self._begun(line, claim, force, plainly)
             if isinstance(found, bytes):
                 return found
             if found is None:
@@ -138,6 +139,7 @@ class RedisStore(Store):
             if left <= 0:
                 return Lease(key, claim)
             line.wait(bucket.wake + digest, found[1], min(left, found[0]))
+            plainly = False  # there will be an entry, and no need of a lock
 
     def commit(self, lease: Lease, data: bytes, ttl: float, tag: str = "") -> bool:
         """Store what was made under *lease*, unless it was overtaken."""
@@ -162,10 +164,12 @@ class RedisStore(Store):
         self._servers.users.discard(id(self))
         self._servers.close()
 
-    def _begun(self, line: AnyBucketLine, claim: Claim, force: bool) -> bytes | Turn | None:
+    def _begun(
+        self, line: AnyBucketLine, claim: Claim, force: bool, plainly: bool
+    ) -> bytes | Turn | None:
         """Find an entry, get the right to make it, or learn how long to wait for another one."""
         commands = self._commands
-        plain = commands.claim(claim) if line.raw and not force else None
+        plain = commands.claim(claim) if plainly else None
         if plain is not None:
             found = commands.claimed(claim, line.ask_all(plain))
             if found is True:
