@@ -5,12 +5,15 @@ of every entry and every generation that changes. If it says nothing for too lon
 is lost, whatever was near is forgotten at once.
 
 Cached functions keep what is near themselves, see `cachu.backends.stores.Watch`. There is one watch
-for all entries of one region and one tag: it ends when either is cleared.
+for all entries of one region and one tag: it ends when either is cleared. That takes no longer the
+more there are; what has ended is let go of later, a little at a time.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
+from itertools import islice
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +34,8 @@ _BELIEVED: Final = 2.4
 _STEP: Final = 0.1
 # So many changes are remembered, to find out which of them came before an answer.
 _REMEMBERED: Final = 20_000
+# So many entries are let go of before others have their turn.
+_AT_ONCE: Final = 100
 
 
 class NearTable:
@@ -64,6 +69,8 @@ class NearTable:
         # By the generations that they depend on, and the other way round.
         self._watches: dict[tuple[str, ...], Generation] = {}
         self._dependants: dict[str, set[tuple[str, ...]]] = {}
+        # Watches that have ended, whose entries are still to be let go of.
+        self._ended: deque[Generation] = deque()
         self._recent: dict[str, int] = {}
         self._now = self._floor = 0
         self._listeners: dict[Address, Listener] = {}
@@ -119,6 +126,19 @@ class NearTable:
                 self._recent.clear()
                 self._floor = self._now
 
+    def sweep(self) -> None:
+        """Let go of the entries of watches that have ended; nobody uses them any more."""
+        while True:
+            with self._lock:
+                if not self._ended:
+                    return
+                names = self._ended[0].names
+                for name in list(islice(names, _AT_ONCE)):
+                    names.discard(name)
+                    self._drop(name)
+                if not names:
+                    self._ended.popleft()
+
     def flush(self) -> None:
         """Forget everything."""
         with self._lock:
@@ -127,6 +147,7 @@ class NearTable:
             self._index.clear()
             self._watches.clear()
             self._dependants.clear()
+            self._ended.clear()
             self._recent.clear()
             self._now += 1
             self._floor = self._now
@@ -200,8 +221,7 @@ class NearTable:
             # In this order: a child that is forked in between finds it, or need not.
             watch.until = -inf
             self._watches.pop(generations)
-            for name in list(watch.names):
-                self._drop(name)
+            self._ended.append(watch)
         for name in generations:
             rest = self._dependants.get(name, set())
             rest.discard(generations)

@@ -25,7 +25,7 @@ _SHORTEST: Final = 0.05
 
 
 class Follower(threading.Thread):
-    """Sees to it that there is a listener for every server."""
+    """Sees to it that there is a listener for every server, and that nothing is kept in vain."""
 
     def __init__(self, table: NearTable) -> None:
         super().__init__(name="cachu-redis-near-watch", daemon=True)
@@ -36,6 +36,7 @@ class Follower(threading.Thread):
         """Look now and then; sooner if a listener was lost."""
         pause = _SHORTEST
         while not self.ended.wait(pause):
+            self._table.sweep()
             try:
                 quiet = self._table.follow()
             except Exception as error:

@@ -102,8 +102,6 @@ class RegionCommands:
             The data of an entry that somebody stored a moment ago, and if the claim has a token,
             it is to be given up; True if the claim counts now; False if `begin` has to tell.
         """
-        holder: Any
-        found: Any
         holder, found = replies
         if isinstance(holder, Exception) or isinstance(found, Exception):
             return False
@@ -111,15 +109,15 @@ class RegionCommands:
         if None in found[1:] or stamp(region, claim.tag, *others) != claim.stamp:
             self._stamps.pop((claim.bucket.number, claim.tag), None)
             return False
-        joined = holder is not None and holder[:_TOKEN] != claim.token
-        if joined:
-            if self.exclusive or holder[_TOKEN + 1 :] != claim.stamp:
+        joined = None if holder is None or holder[:_TOKEN] == claim.token else holder
+        if joined is not None:
+            if self.exclusive or joined[_TOKEN + 1 :] != claim.stamp:
                 return False
-            claim.token = holder[:_TOKEN]
+            claim.token = joined[:_TOKEN]
         if entry is None or not entry.startswith(claim.stamp):
             return True
-        if joined:
-            claim.token = None
+        if joined is not None:
+            claim.token = None  # it is theirs
         return bytes(entry[len(claim.stamp) :])
 
     def begin(self, claim: Claim, force: bool) -> Command:
