@@ -14,7 +14,7 @@ from redis.exceptions import InvalidResponse
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from cachu_redis.async_connections import cut, read
-from cachu_redis.readers import MORE, reader_for
+from cachu_redis.readers import MORE, name_of, reader_for
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -90,13 +90,12 @@ class HiredisChannel(asyncio.Protocol):
 
     async def close(self) -> None:
         """Close the connection."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+        self._call_off()
         await self._connection.disconnect(nowait=True)
 
     def abandon(self, *, forked: bool) -> None:
         """Close the connection of a loop that is gone."""
+        self._call_off()
         cut(self._connection, forked=forked)
 
     def data_received(self, data: bytes) -> None:
@@ -113,7 +112,7 @@ class HiredisChannel(asyncio.Protocol):
             self._fail(error)
             return
         if len(replies) > self._number:
-            self._fail(InvalidResponse("The server answered what nobody asked"))
+            self._fail(InvalidResponse(f"{name_of(self._connection)} answered what nobody asked"))
         elif len(replies) == self._number:
             self._wake()
         elif len(replies) > known:
@@ -125,8 +124,9 @@ class HiredisChannel(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever waits, now or later; the event loop calls this."""
-        why = f": {exc}" if exc else "."
-        self._fail(RedisConnectionError(f"Connection closed by server{why}"))
+        why = f": {exc}" if exc else ""
+        name = name_of(self._connection)
+        self._fail(RedisConnectionError(f"Connection closed by {name}{why}"))
 
     def _watch(self) -> None:
         """Look whether the server takes too long."""
@@ -136,7 +136,13 @@ class HiredisChannel(asyncio.Protocol):
         if self._loop.time() < self._due:
             self._alarm = self._loop.call_at(self._due, self._watch)
         else:
-            self._fail(RedisTimeoutError("Timeout reading from the server"))
+            self._fail(RedisTimeoutError(f"Timeout reading from {name_of(self._connection)}"))
+
+    def _call_off(self) -> None:
+        """Watch no longer."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
     def _fail(self, error: Exception) -> None:
         if self._error is None:

@@ -22,7 +22,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from cachu_redis.async_lines import AsyncLine
-from cachu_redis.scripts import spelled_out
+from cachu_redis.script import spelled_out
 from cachu_redis.topology import BETWEEN, HOPS, Topology, meant, moves
 
 if TYPE_CHECKING:

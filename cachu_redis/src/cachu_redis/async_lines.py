@@ -18,7 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from cachu_redis.async_connections import Connector
 from cachu_redis.async_waits import AsyncWaits
 from cachu_redis.async_wires import AsyncWire
-from cachu_redis.scripts import spelled_out
+from cachu_redis.script import spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import ResponseError
 
 from cachu.backends.stores import AsyncStore, Lease
-from cachu_redis import scripts
+from cachu_redis import region_scripts
 from cachu_redis.claims import Claim
 from cachu_redis.near_regions import NearRegion
 from cachu_redis.region import CAPABILITIES, RegionCommands, settings_of, total
@@ -106,7 +106,7 @@ class AsyncRedisStore(AsyncStore):
     async def regions(self) -> Iterable[RegionName]:
         """List the regions of all packages on the server."""
         return self._commands.registration.listed(
-            await self._line().at(0).ask(*scripts.REGIONS.call((REGISTRY,)))
+            await self._line().at(0).ask(*region_scripts.REGIONS.call((REGISTRY,)))
         )
 
     async def load_many(self, keys: Iterable[str]) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from cachu_redis.packing import pack
-from cachu_redis.readers import MORE, reader_for
+from cachu_redis.readers import MORE, name_of, reader_for
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -35,13 +35,14 @@ def opened(connection: Any) -> Channel:
 class HiredisChannel:
     """A channel over one connection, for one thread at a time; see `opened`."""
 
-    __slots__ = ("_connection", "_health", "_patience", "_reader", "_socket", "_used_at")
+    __slots__ = ("_connection", "_health", "_name", "_patience", "_reader", "_socket", "_used_at")
 
     def __init__(self, connection: Any, reader: Any) -> None:
         self._connection = connection
         self._socket = connection._sock  # noqa: SLF001
         self._patience: float | None = connection.socket_timeout
         self._reader = reader
+        self._name = name_of(connection)
         self._health: float = connection.health_check_interval or inf
         self._used_at = monotonic()
 
@@ -78,9 +79,9 @@ class HiredisChannel:
         try:
             self._socket.sendall(packed)
         except TimeoutError as error:
-            raise RedisTimeoutError("Timeout writing to the server") from error
+            raise RedisTimeoutError(f"Timeout writing to {self._name}") from error
         except OSError as error:
-            raise RedisConnectionError(f"Error while writing to the server: {error}") from error
+            raise RedisConnectionError(f"Error while writing to {self._name}: {error}") from error
 
     def _receive(self) -> Any:
         reader = self._reader
@@ -88,12 +89,12 @@ class HiredisChannel:
             while (reply := reader.gets(False)) is MORE:
                 data = self._socket.recv(_AT_ONCE)
                 if not data:
-                    raise RedisConnectionError("Connection closed by server.")
+                    raise RedisConnectionError(f"Connection closed by {self._name}")
                 reader.feed(data)
         except TimeoutError as error:
-            raise RedisTimeoutError("Timeout reading from the server") from error
+            raise RedisTimeoutError(f"Timeout reading from {self._name}") from error
         except OSError as error:
-            raise RedisConnectionError(f"Error while reading from the server: {error}") from error
+            raise RedisConnectionError(f"Error while reading from {self._name}: {error}") from error
         if isinstance(reply, RedisConnectionError):
             raise reply  # the server hangs up
         self._used_at = monotonic()
@@ -103,12 +104,13 @@ class HiredisChannel:
 class PlainChannel:
     """The same without hiredis, by what redis-py does."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_name")
 
     def __init__(self, connection: Any) -> None:
         # It has just been tried.
         connection.next_health_check = monotonic() + connection.health_check_interval
         self._connection = connection
+        self._name = name_of(connection)
 
     def send(self, packed: bytes) -> None:
         """Send commands."""
@@ -117,7 +119,7 @@ class PlainChannel:
     def receive(self, patience: float | None = None) -> Any:
         """Read one reply; an error of the server is returned, too."""
         if patience is not None and not self._connection.can_read(timeout=patience):
-            raise RedisTimeoutError("Timeout reading from the server")
+            raise RedisTimeoutError(f"Timeout reading from {self._name}")
         try:
             return self._connection.read_response(disable_decoding=True)
         except ResponseError as error:

@@ -6,7 +6,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from cachu.errors import ConfigurationError
-from cachu_redis.scripts import spelled_out
+from cachu_redis.script import spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from cachu_redis.exchanges import Sent, exchange, receive, send
 from cachu_redis.faults import check_mode
 from cachu_redis.packing import pack
 from cachu_redis.pools import Pool
-from cachu_redis.scripts import spelled_out
+from cachu_redis.script import spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Replies as hiredis reads them."""
+"""What reads the replies of a connection, and what it is called in errors."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from redis.exceptions import InvalidResponse
 
 MORE: Final = object()
 """What a reader answers as long as there is no whole reply."""
+
+
+def name_of(connection: Any) -> str:
+    """Return where a connection leads to: host and port, or a path."""
+    path = getattr(connection, "path", None)
+    return str(path) if path else f"{connection.host}:{connection.port}"
 
 
 def reader_for(connection: Any) -> Any:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from cachu.backends import Capability
-from cachu_redis import scripts
+from cachu_redis import region_scripts, scripts
 from cachu_redis.registrations import LONGEST, Registration
 from cachu_redis.settings import RedisSettings
 from cachu_redis.spelling import RegionKeys
@@ -206,7 +206,7 @@ class RegionCommands:
         return [
             (
                 bucket.number,
-                scripts.CLEAR.call(
+                region_scripts.CLEAR.call(
                     (bucket.region, bucket.tag + mark) if mark else (bucket.region,), now, mark
                 ),
             )
@@ -219,7 +219,7 @@ class RegionCommands:
         mark = "" if tag is None else self.keys.tag(tag)
         name = "" if function is None else self.keys.function(function)
         return [
-            (bucket.number, scripts.COUNT.call((bucket.region,), now, name, mark))
+            (bucket.number, region_scripts.COUNT.call((bucket.region,), now, name, mark))
             for bucket in self.keys.buckets
         ]
 

@@ -11,7 +11,7 @@ from math import ceil, inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from cachu_redis import scripts
+from cachu_redis import region_scripts
 from cachu_redis.spelling import REGISTRY
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Registration:
         # All who register in the same minute say the same.
         till = "inf" if life >= LONGEST else str(60 * ceil(until / 60))
         look = ("ZADD", REGISTRY, "GT", "CH", till, self._row)
-        return look, scripts.REGISTER.call((REGISTRY,), self._row, till)
+        return look, region_scripts.REGISTER.call((REGISTRY,), self._row, till)
 
     def forget(self) -> None:
         """List the region again the next time: nobody knows whether it is listed."""

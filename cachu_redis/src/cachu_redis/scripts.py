@@ -1,4 +1,4 @@
-"""The Lua scripts: what has to be done in one step on the server.
+"""The Lua scripts of entries and locks: what has to be done in one step on the server.
 
 A hit needs none of them. Each gets the keys of one bucket; the series of a region and their names
 are derived from the region's key, so that they are in the same bucket and the same slot. What the
@@ -7,13 +7,9 @@ usual call does is written out; see `cachu_redis.lua` for the rest.
 
 from __future__ import annotations
 
-from hashlib import sha1
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from cachu_redis.lua import assembled
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from cachu_redis.script import Script
 
 # A lock is a token of 16 bytes, 'w' if somebody waits for it, and the generations that were seen.
 
@@ -88,26 +84,6 @@ if string.sub(holder, 17, 17) == 'w' then
   wake(KEYS[4])
 end
 """
-
-
-class Script:
-    """A script and the name by which the server knows it.
-
-    Attributes:
-        source: The text.
-        digest: Its SHA-1, as `EVALSHA` takes it.
-    """
-
-    __slots__ = ("digest", "source")
-
-    def __init__(self, source: str) -> None:
-        self.source: str = assembled(source)
-        self.digest: str = sha1(self.source.encode(), usedforsecurity=False).hexdigest()
-
-    def call(self, keys: Sequence[str], *args: Any) -> tuple[Any, ...]:
-        """Return the command that runs it."""
-        return ("EVALSHA", self.digest, len(keys), *keys, *args)
-
 
 # Keys: entry, region, lock, wake-up call, and the tag's generation if there is a tag.
 # Answers {0, entry} if there is one; {1, generations} if the caller may make it, and holds the
@@ -230,90 +206,3 @@ if holder then
 end
 return found
 """)
-
-# The names of all series of the region in KEYS[1].
-_LISTED: Final = """
-local all = 'cachu:n:' .. string.sub(KEYS[1], 9)
-local listed = redis.pcall('SMEMBERS', all)
-if listed.err then
-  --@ typed
-  listed = typed('SMEMBERS', all)
-end
-"""
-
-# Keys: region, and the tag's generation if only that is cleared.
-CLEAR: Final = Script(f"""
-local now, tag = ARGV[1], ARGV[2]
-local removed = 0
---@ discard
-{_LISTED}
-local found = redis.call('MGET', KEYS[1], KEYS[2] or KEYS[1])
-local counts = found[1] and #found[1] == 8 and found[2] and #found[2] == 8
-for _, name in ipairs(listed) do
-  local own = string.sub(name, 26)
-  if not KEYS[2] or own == tag then
-    local series = 'cachu:s:' .. string.sub(KEYS[1], 9) .. ':' .. name
-    if counts then
-      local last = (KEYS[2] or own == '') and found[2]
-        or redis.call('MGET', KEYS[1] .. ':' .. own)[1]
-      local fresh = last and #last == 8 and redis.pcall('ZCOUNT', series, '(' .. now, '+inf')
-      if type(fresh) == 'number' then removed = removed + fresh end
-    end
-    discard(KEYS[1], series, name)
-    if KEYS[2] then redis.call('SREM', all, name) end
-  end
-end
-if KEYS[2] then redis.call('UNLINK', KEYS[2])
-else redis.call('UNLINK', KEYS[1], all) end
-return removed
-""")
-
-# Key: region. Counts what is fresh, of one function and with one tag if they are not empty.
-COUNT: Final = Script(f"""
-local now, functions, tag = ARGV[1], ARGV[2], ARGV[3]
-local region = redis.call('MGET', KEYS[1])[1]
-if not region or #region ~= 8 then return 0 end
-local total = 0
-{_LISTED}
-for _, name in ipairs(listed) do
-  local own = string.sub(name, 26)
-  if (functions == '' or string.sub(name, 1, 24) == functions) and (tag == '' or own == tag) then
-    local last = own == '' and region or redis.call('MGET', KEYS[1] .. ':' .. own)[1]
-    local series = 'cachu:s:' .. string.sub(KEYS[1], 9) .. ':' .. name
-    local fresh = last and #last == 8 and redis.pcall('ZCOUNT', series, '(' .. now, '+inf')
-    if type(fresh) == 'number' then total = total + fresh end
-  end
-end
-return total
-""")
-
-# Key: registry. Lists a region until a time on the server's clock, and drops those that hold
-# nothing any more.
-REGISTER: Final = Script("""
---@ typed
-typed('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. redis.call('TIME')[1])
-local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
-if last == 'inf' then redis.call('PERSIST', KEYS[1])
-elseif last then redis.call('PEXPIREAT', KEYS[1], last .. '000') end
-return 1
-""")
-
-# Key: registry. Answers all regions that it lists.
-REGIONS: Final = Script("""
---@ typed
-return typed('ZRANGE', KEYS[1], 0, -1)
-""")
-
-_ALL: Final = {
-    script.digest: script.source
-    for script in (
-        *(BEGIN, JOIN, COMMIT, ABANDON, RENEW, TAKE),
-        *(STORE, DELETE, CLEAR, COUNT, REGISTER, REGIONS),
-    )
-}
-
-
-def spelled_out(command: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the command that runs a script for a server that does not know the script yet."""
-    return ("EVAL", _ALL[command[1]], *command[2:])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import ResponseError
 
 from cachu.backends.stores import Lease, Store
-from cachu_redis import scripts
+from cachu_redis import region_scripts
 from cachu_redis.claims import Claim
 from cachu_redis.near_regions import NearRegion
 from cachu_redis.region import CAPABILITIES, RegionCommands, settings_of, total
@@ -103,7 +103,7 @@ class RedisStore(Store):
     def regions(self) -> Iterable[RegionName]:
         """List the regions of all packages on the server."""
         return self._commands.registration.listed(
-            self._line.at(0).ask(*scripts.REGIONS.call((REGISTRY,)))
+            self._line.at(0).ask(*region_scripts.REGIONS.call((REGISTRY,)))
         )
 
     def load_many(self, keys: Iterable[str]) -> dict[str, bytes]:
