@@ -85,7 +85,7 @@ class HiredisChannel(asyncio.Protocol):
         if self._error is None and len(self._replies) < self._number:
             self._answer = self._loop.create_future()
             await self._answer
-        if self._error is not None:
+        if self._error is not None and len(self._replies) != self._number:
             raise self._error
 
     async def close(self) -> None:
