@@ -1,5 +1,6 @@
 """A master dies, or gives slots away: no error, no wrong value, and it is used again afterwards."""
 
+import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +10,10 @@ from servers.clusters import Cluster, slot
 from servers.processes import wait_for
 from servers.sentinels import NAME, Sentinels
 
+import cachu
+from cachu.regions import live
 from cachu.testing.suite.colours import wait_until
+from cachu_redis.async_store import AsyncRedisStore
 
 KEYS = 100
 
@@ -70,6 +74,25 @@ def test_a_crowd_asks_the_sentinels_once(connect, kind, engine, start_proxy):
         assert len(list(pool.map(f, range(400)))) == 400
     assert trio.master.clients() > connections + 2
     assert proxy.taken <= 2 + time.monotonic() - start
+
+
+async def test_so_does_a_crowd_of_tasks_that_wait(engine, start_proxy):
+    """Each waits on a connection of its own."""
+    trio = stations.station(f"{engine.name}-sentinel")
+    proxy, package = start_proxy(trio.sentinels[0].address), f"waiting_{time.time_ns()}"
+    options = {**stations.PATIENT, "redis_url": proxy.url, "redis_sentinel": NAME}
+    cachu.configure(package=package, redis_distributed=True, redis_lease=60, **options)
+    store, start = AsyncRedisStore(live("redis", package, 60).region), time.monotonic()
+    leases = [await store.begin(f"f:{number}") for number in range(10)]
+    waiting = [asyncio.create_task(store.begin(lease.key)) for lease in leases]
+    while "blocked_clients:10" not in trio.master.send("INFO", "clients"):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert proxy.taken <= 2 + time.monotonic() - start
+    for lease in leases:
+        assert await store.commit(lease, b"data", 60)
+    assert await asyncio.gather(*waiting) == [b"data"] * 10
+    await store.clear()
+    await store.close()
 
 
 def test_a_master_under_sentinels_is_killed(both_kinds, trio):

@@ -65,27 +65,27 @@ class AsyncWire:
         try:
             await self._send_and_read(batch, replies)
         except RedisConnectionError:
-            await self.close()
+            await self._give_up()
             if fresh:
                 raise
         except asyncio.CancelledError:
             raise
         except BaseException:
-            await self.close()
+            await self._give_up()
             raise
         else:
             replaced = any(isinstance(reply, ReadOnlyError) for reply in replies)
             if not replaced or self._sentinels is None:
                 return
             await self._waits.close()
-            await self.close()
+            await self._give_up()
         replies.clear()
         try:
             await self._send_and_read(batch, replies)
         except asyncio.CancelledError:
             raise
         except BaseException:
-            await self.close()
+            await self._give_up()
             raise
 
     async def finish(self) -> bool:
@@ -100,7 +100,7 @@ class AsyncWire:
         try:
             await self._channel.rest()
         except BaseException:
-            await self.close()
+            await self._give_up()
             raise
         return True
 
@@ -115,6 +115,12 @@ class AsyncWire:
         if self._channel is not None:
             self._channel.abandon(forked=forked)
             self._channel = None
+
+    async def _give_up(self) -> None:
+        """Close a connection on which something went wrong, perhaps with the server, too."""
+        if self._sentinels is not None:
+            self._sentinels.doubt()
+        await self.close()
 
     async def _send_and_read(self, batch: Sequence[Sequence[Any]], replies: list[Any]) -> None:
         self._sent = False
@@ -138,9 +144,9 @@ class AsyncWire:
             try:
                 await channel.exchange(_PING, 1, [])
             except RedisConnectionError:
-                await self.close()
+                await self._give_up()
             except BaseException:  # also if it was cancelled: there may be an answer under way
-                await self.close()
+                await self._give_up()
                 raise
         if self._channel is None:
             self._channel = opened(await self._connector.connected(), self._patience)

@@ -60,7 +60,7 @@ class Sentinels:
 
     async def async_connection(self) -> Any:
         """Return a connection for asynchronous code."""
-        return self._addresses.async_connection(*await self._found_async())
+        return self._addresses.async_connection(*(self._known() or await self._found_async()))
 
     def moved(self) -> bool:
         """Ask the Sentinels; say whether another server has taken the place of ours."""
