@@ -51,7 +51,7 @@ def blocked(node):
     [("NX", False), (scripts.BEGIN.digest, True), (scripts.COMMIT.digest, False)],
     ids=["begin", "begin after a clear", "commit"],
 )
-def test_a_askedwhose_answer_was_lost_may_be_sent_again(connect, server, proxy, asked, cleared):
+def test_a_request_whose_answer_was_lost_may_be_sent_again(connect, server, proxy, asked, cleared):
     """Whoever asks for a lock twice does not wait for himself."""
     colour = connect(proxy.url, redis_distributed=True, redis_lease=60, lock_timeout=3)
     f = colour.cached()

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from servers import finding
 from servers.processes import wait_for
 
 import cachu
@@ -60,6 +61,7 @@ assert cachu.cache_clear(package="bare") == 4
 """
 
 
+@pytest.mark.parametrize("engine", [*finding.engines(), None][:1], ids=["one"], indirect=True)
 def test_without_hiredis(server):
     """It is what some platforms have to do without."""
     subprocess.run([sys.executable, "-c", WITHOUT_HIREDIS, server.url], check=True, timeout=30)
