@@ -13,8 +13,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from cachu_redis import readers
 from cachu_redis.async_connections import cut, read
-from cachu_redis.readers import MORE, name_of, reader_for
+from cachu_redis.readers import MORE, name_of
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -32,10 +33,10 @@ def opened(connection: Any, patience: float) -> Channel:
         connection: The connection, which is not used otherwise any more.
         patience: Seconds that the server has to take what is sent, and then for each reply.
     """
-    reader = reader_for(connection)
-    if reader is None:
+    transport, reader = readers.transport_of(connection), readers.reader_for(connection)
+    if transport is None or reader is None:
         return PlainChannel(connection, patience)
-    return HiredisChannel(connection, patience, reader)
+    return HiredisChannel(connection, patience, transport, reader)
 
 
 class HiredisChannel(asyncio.Protocol):
@@ -46,7 +47,7 @@ class HiredisChannel(asyncio.Protocol):
         *("_number", "_patience", "_reader", "_replies", "_transport"),
     )
 
-    def __init__(self, connection: Any, patience: float, reader: Any) -> None:
+    def __init__(self, connection: Any, patience: float, transport: Any, reader: Any) -> None:
         self._connection = connection
         self._patience = patience
         self._loop = asyncio.get_running_loop()
@@ -57,8 +58,8 @@ class HiredisChannel(asyncio.Protocol):
         self._error: Exception | None = None
         self._due = 0.0
         self._alarm: asyncio.TimerHandle | None = None
-        self._transport: Any = connection._writer.transport  # noqa: SLF001
-        self._transport.set_protocol(self)
+        self._transport = transport
+        transport.set_protocol(self)
 
     async def exchange(self, packed: list[bytes], number: int, replies: list[Any]) -> None:
         """Send commands and read their replies.

@@ -14,8 +14,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from cachu_redis import readers
 from cachu_redis.packing import pack
-from cachu_redis.readers import MORE, name_of, reader_for
+from cachu_redis.readers import MORE, name_of
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -28,8 +29,10 @@ _AT_ONCE: Final = 65_536
 
 def opened(connection: Any) -> Channel:
     """Return the channel over a connection that was just made, and is not used otherwise."""
-    reader = reader_for(connection)
-    return PlainChannel(connection) if reader is None else HiredisChannel(connection, reader)
+    socket, reader = readers.socket_of(connection), readers.reader_for(connection)
+    if socket is None or reader is None:
+        return PlainChannel(connection)
+    return HiredisChannel(connection, socket, reader)
 
 
 class HiredisChannel:
@@ -37,9 +40,9 @@ class HiredisChannel:
 
     __slots__ = ("_connection", "_health", "_name", "_patience", "_reader", "_socket", "_used_at")
 
-    def __init__(self, connection: Any, reader: Any) -> None:
+    def __init__(self, connection: Any, socket: Any, reader: Any) -> None:
         self._connection = connection
-        self._socket = connection._sock  # noqa: SLF001
+        self._socket = socket
         self._patience: float | None = connection.socket_timeout
         self._reader = reader
         self._name = name_of(connection)
