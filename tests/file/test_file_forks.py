@@ -154,19 +154,19 @@ def test_c4_a_child_closes_no_connection_of_its_parent(shelf):
 _FORK_AMONG_NEW_STORES = """
 import gc, threading
 sys.setswitchinterval(1e-6)
-kept = [made(root, f"{package}{number}") for number in range(300)]
+kept = [made(root, f"{package}{number}") for number in range(200)]
 running = True
 
 def make(name):
     number = 0
-    while running and number < 2_000:
+    while running and number < 300:
         number += 1
         kept.append(made(root, f"{package}{name}{number}"))
 
 threads = [threading.Thread(target=make, args=(name,)) for name in "ab"]
 for thread in threads:
     thread.start()
-for _ in range(20):
+for _ in range(12):
     child = os.fork()
     if not child:
         os._exit(0)
