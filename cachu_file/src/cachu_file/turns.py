@@ -56,6 +56,12 @@ class WriteTurns:
         """
         return Turn(self, connection)
 
+    def leave(self) -> None:
+        """Let the other threads write, if it was the turn of this one."""
+        mutex = self.mutex
+        while mutex._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
+            mutex.release()
+
     def after_fork(self) -> None:
         """Forget, in a child process, the threads of its parent."""
         self.mutex = RLock()
@@ -83,6 +89,7 @@ class Turn:
             else:
                 self._wait(ranges)
         except BaseException:
+            self._mine = True  # it may be, and a signal came before that was noted
             self.__exit__()
             raise
         return self._ranges is not None
@@ -119,7 +126,5 @@ class Turn:
                 self._ranges.free(self._turns.byte)
             self._ranges = None
             if self._mine:
+                self._turns.leave()
                 self._mine = False
-                mutex = self._turns.mutex
-                while mutex._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
-                    mutex.release()
