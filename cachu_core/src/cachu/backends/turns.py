@@ -69,7 +69,7 @@ class Turns:
         return True
 
     async def await_turn_async(self, key: Hashable, mine: Turn, timeout: float) -> bool:
-        """Wait until *mine* is the turn of *key*, in asynchronous code; otherwise as `await_turn`."""
+        """Wait until *mine* is the turn of *key*, in asynchronous code, otherwise as above."""
         deadline = time.time() + timeout
         while (holder := self.taken.setdefault(key, mine)) is not mine:
             if holder.is_ours_async() or not await holder.wait_async(deadline):
