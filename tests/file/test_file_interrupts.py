@@ -1,6 +1,7 @@
 """Signals that interrupt a process wherever it is: it goes on, and nothing stays locked (C2)."""
 
 import gc
+import os
 import signal
 import sys
 from itertools import count
@@ -11,7 +12,9 @@ import cachu
 from cachu import regions
 from cachu.backends import turns as entry_turns
 from cachu.wrappers import creation
-from cachu_file import sets, turns
+from cachu_file import ranges, reads, sets, store, turns
+from cachu_file.engine import Engine
+from cachu_file.keylocks import WRITING
 
 # An interrupt can come anywhere, also where Python can only ignore it: in `__del__`.
 _INTERRUPTED = """
@@ -133,11 +136,12 @@ def test_c2_an_interrupt_at_any_instruction_leaves_no_turn_taken(shelf, action, 
 
     f(1)
     engine = cachu.get_backend("file", package=shelf.package).wrapped.engine
+    other = ranges.Ranges(os.open(shelf.files("*.lock")[0], os.O_RDWR))
     live = [one for one in regions.all_live() if one.region.package == shelf.package]
     assert live
     for number in count(1):
         try:
-            with Interrupt((entry_turns, creation, sets, turns), number):
+            with Interrupt((entry_turns, creation, ranges, sets, turns), number):
                 f.set([1], 1) if action == "set" else getattr(f, action)(1)
             break
         except KeyboardInterrupt:
@@ -147,6 +151,30 @@ def test_c2_an_interrupt_at_any_instruction_leaves_no_turn_taken(shelf, action, 
         left = [key for one in live for key in (*one.flights.under_way, *one.turns.taken)]
         assert (number, left, engine.turns.mutex._is_owned()) == (number, [], False)
         assert not engine.keys._held
+        assert not other.taken_elsewhere(WRITING)
         f.set([number], 1)
         assert f(1) == [number]
     assert number > 100
+
+
+@pytest.mark.parametrize("short", [True, False], ids=["short way", "long way"])
+def test_c2_an_interrupted_read_keeps_nobody_from_writing(shelf, short):
+    """C2: a row that was found and not fetched would, as soon as another process has written."""
+    reader = shelf.plain(file_near_cache=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Engine, "of", Engine)
+        other = shelf.plain()
+    for number in count(1):
+        other.store("f:1", b"%d" % number, 60)
+        for connection in reader.engine.pool.idle:
+            connection.check_at *= short
+        try:
+            with Interrupt((reads, store), number):
+                assert reader.load("f:1") == b"%d" % number
+            break
+        except KeyboardInterrupt:
+            pass
+        other.store("f:1", b"x", 60)
+        reader.store("f:2", b"%d" % number, 60)
+        assert other.load("f:2") == b"%d" % number
+    assert number > 10
