@@ -94,6 +94,10 @@ def test_c2_an_interrupt_leaves_nothing_locked(shelf):
     assert (process.returncode, out.strip(), err) == (0, "True", "")
 
 
+# Later versions do not tell of each instruction.
+_traces = pytest.mark.skipif(sys.version_info >= (3, 12), reason="needs events of all instructions")
+
+
 class Interrupt:
     """Interrupts what is done in some rooms, before the instruction with this number."""
 
@@ -123,6 +127,7 @@ class Interrupt:
         return self._traced
 
 
+@_traces
 @pytest.mark.parametrize("action", ["set", "invalidate", "refresh"])
 def test_c2_an_interrupt_at_any_instruction_leaves_no_turn_taken(shelf, action, monkeypatch):
     """C2: neither that of an entry nor that of those who write to the file."""
@@ -157,6 +162,7 @@ def test_c2_an_interrupt_at_any_instruction_leaves_no_turn_taken(shelf, action, 
     assert number > 100
 
 
+@_traces
 @pytest.mark.parametrize("short", [True, False], ids=["short way", "long way"])
 def test_c2_an_interrupted_read_keeps_nobody_from_writing(shelf, short):
     """C2: a row that was found and not fetched would, as soon as another process has written."""
