@@ -176,6 +176,26 @@ def test_serializers_built_on_pickle_have_the_say(colour, kind):
     assert f.runs == 2
 
 
+class Yielding(PickleSerializer):
+    def dumps(self, value):
+        return b"".join(self.pieces(value))
+
+    def pieces(self, value):
+        yield from (b"own:", pickle.dumps(value))
+
+    def loads(self, data):
+        return pickle.loads(data[4:])
+
+
+@pytest.mark.parametrize("secret_key", [None, "s3cret"])
+def test_parts_may_be_yielded(colour, secret_key):
+    if secret_key is not None:
+        colour.configure(secret_key=secret_key)
+    f = colour.cached(bytes, serializer=Yielding())
+    assert [f(100), f(100)] == [bytes(100)] * 2
+    assert f.runs == 1
+
+
 @pytest.mark.parametrize("serializer", ["pickle", "json", "msgpack"])
 @pytest.mark.parametrize("size", [4000, 4096, 100_000])
 def test_large_values(colour, serializer, size):

@@ -1,6 +1,8 @@
 """A set takes no turn while nobody else writes, and nothing older comes after it all the same."""
 
 import os
+import time
+from datetime import timedelta
 
 import pytest
 
@@ -125,6 +127,31 @@ def test_c1_a_stopped_clock_tells_sets_apart(store, other):
         store.store("f:1", b"one", 60)
         assert other.commit(lease, b"older", 60) is False
     assert other.load("f:1") == b"one"
+
+
+@pytest.mark.parametrize("now", [0.0, -1e9], ids=["at", "before"])
+def test_c1_a_set_overtakes_who_computes_where_clocks_begin(store, other, monkeypatch, now):
+    """C1: a clock that is set to the epoch, or to a time before it, makes no set unseen."""
+    lease = other.begin("f:1")
+    monkeypatch.setattr(time, "time_ns", lambda: int(time.time() * 1e9))  # as freezegun does
+    with FakeClock(now) as clock:
+        store.store("f:1", b"newer", 60)
+        assert other.commit(lease, b"older", 60) is False
+        assert store.load("f:1") == b"newer"
+        lease = other.begin("f:4")
+        store.store("f:4", b"newer", 1)
+        clock.advance(10)
+        store.engine.bytes_left = 0
+        store.store("f:2", b"x", 60)
+        assert store.load("f:4") is None
+        assert other.commit(lease, b"older", 60) is False
+
+
+def test_t3_a_clock_may_be_set_to_the_end_of_time(store):
+    with FakeClock() as clock:
+        clock.advance(timedelta.max)
+        store.store("f:1", b"late", 60)
+        assert store.load("f:1") == b"late"
 
 
 def test_c2_an_interrupted_set_leaves_no_transaction_open(shelf):

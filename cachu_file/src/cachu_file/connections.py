@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cachu_file import table
@@ -107,6 +108,17 @@ class Connection:
         row: tuple[Any, ...] = self.find(sql, values).fetchone()
         return row
 
+    def end_query(self) -> None:
+        """End what was found last, whether all of it was fetched or not."""
+        with suppress(sqlite3.ProgrammingError):  # it is closed
+            self.find = self.raw.cursor().execute
+
+    def give_up(self, error: BaseException) -> None:
+        """End a query that failed; raise the error again unless it is one of SQLite."""
+        self.end_query()
+        if not isinstance(error, sqlite3.Error):
+            raise error
+
     def wait_for(self, seconds: float) -> None:
         """Set how long SQLite waits for a lock."""
         self.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}").fetchall()
@@ -155,9 +167,14 @@ class Transaction:
 
 
 def undo(connection: Connection) -> None:
-    """Leave no transaction open after an error; some errors have ended it already."""
+    """Leave no transaction open after an error; some errors have ended it already.
+
+    Nor a query of which not every row was fetched, because a signal came: as long as that is open,
+    nothing can be written on this connection once anybody else has written.
+    """
     if connection.raw.in_transaction:
         connection.execute("ROLLBACK")
+    connection.end_query()
 
 
 def connect(

@@ -35,9 +35,8 @@ def is_there(connection: Connection) -> bool:
 
 def row(key: bytes, tag: bytes | None, ttl: float, value: bytes | str) -> Row:
     """Return what a row is to have: key, tag, when it expires and is due, value, number."""
-    now = time.time()
-    expires = now + ttl
-    return key, tag, expires, expires, value, int(now * 1e6)
+    expires = time.time() + ttl
+    return key, tag, expires, expires, value, time.time_ns() // 1000
 
 
 def write(
@@ -72,15 +71,17 @@ def write_at_once(
     header = connection.header
     if header is None or header.tobytes() != engine.last_mark:
         return None
-    mutex = engine.turns.mutex
+    turns = engine.turns
+    mutex = turns.mutex
     try:
         if not mutex.acquire(False):
             return None
         written = _write(connection, statements, values)
         engine.last_mark = header.tobytes()
-    finally:
-        while mutex._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
-            mutex.release()
+        mutex.release()
+    except BaseException:  # a signal, be it in the middle of that
+        turns.leave()
+        raise
     return written
 
 

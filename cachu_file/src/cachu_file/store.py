@@ -136,8 +136,8 @@ class FileStore(RegionStore, Store):
                     data: bytes = row[0]
                     if type(data) is bytes:
                         return data if mark is None else self.near.keep(key, data, mark, connection)
-            except sqlite3.Error:
-                pass  # the long way repairs it, or raises it again
+            except BaseException as error:
+                connection.give_up(error)  # the long way repairs it, or raises it again
             finally:
                 self._idle.append(connection)
                 if connection.generation != self._pool.generation:

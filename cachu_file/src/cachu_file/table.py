@@ -71,7 +71,8 @@ _MOVE: Final = ", tag = excluded.tag, due = excluded.due"
 # It does nothing if the tag changes, or the new entry would expire before the old one is due.
 _STAYS: Final = " excluded.expires >= due AND tag IS excluded.tag"
 _COUNT: Final = ", set_at = max(set_at + 1, excluded.set_at)"
-_STORE: Final = f"{_ENTRY} VALUES (?, ?, ?, ?, ?, ?){_SET}{_COUNT}"
+# Clocks may be set to where time begins, or before it.
+_STORE: Final = f"{_ENTRY} VALUES (?, ?, ?, ?, ?, max(?, 1)){_SET}{_COUNT}"
 # The first that changes a row is the one.
 STORE: Final = f"{_STORE} WHERE{_STAYS}", f"{_STORE}{_MOVE}"
 # What was raised last of what concerns a key: itself, its region, its tag, or all there is.

@@ -56,6 +56,12 @@ class WriteTurns:
         """
         return Turn(self, connection)
 
+    def leave(self) -> None:
+        """Let the other threads write, if it was the turn of this one."""
+        mutex = self.mutex
+        while mutex._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
+            mutex.release()
+
     def after_fork(self) -> None:
         """Forget, in a child process, the threads of its parent."""
         self.mutex = RLock()
@@ -78,14 +84,21 @@ class Turn:
         try:
             self._mine = turns.mutex.acquire(blocking=False)
             ranges = turns.ranges()
-            if self._mine and ranges.take(turns.byte):
-                self._ranges = ranges
-            else:
+            if not self._mine or not self._lock(ranges):
                 self._wait(ranges)
         except BaseException:
+            self._mine = True  # it may be, and a signal came before that was noted
             self.__exit__()
             raise
         return self._ranges is not None
+
+    def _lock(self, ranges: Ranges) -> bool:
+        # Noted before it is done, so that an interrupt leaves nothing that nobody undoes.
+        self._ranges = ranges
+        if ranges.take(self._turns.byte):
+            return True
+        self._ranges = None
+        return False
 
     def _wait(self, ranges: Ranges) -> None:
         """Wait for the turn, and leave the less to wait for SQLite."""
@@ -95,11 +108,9 @@ class Turn:
         self._mine = self._mine or turns.mutex.acquire(timeout=limit)
         if self._mine:
             patience = Patience(limit - (monotonic() - began), _FIRST, _LONGEST)
-            while not ranges.take(turns.byte):
+            while not self._lock(ranges):
                 if not patience.sleep():
                     break
-            else:
-                self._ranges = ranges
         waited = monotonic() - began
         if connection is not None and (self._ranges is None or waited > _SHORT):
             self._hasty = True
@@ -119,7 +130,5 @@ class Turn:
                 self._ranges.free(self._turns.byte)
             self._ranges = None
             if self._mine:
+                self._turns.leave()
                 self._mine = False
-                mutex = self._turns.mutex
-                while mutex._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001
-                    mutex.release()

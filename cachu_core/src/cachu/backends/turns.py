@@ -50,30 +50,17 @@ class Turns:
         self.flights = flights
         self.taken: dict[Hashable, Turn] = {}
 
-    def take(self, key: Hashable, timeout: float, *, creates: bool = False) -> Turn | None:
-        """Wait for the turn of *key* and take it.
+    def await_turn(self, key: Hashable, mine: Turn, timeout: float) -> bool:
+        """Wait until *mine* is the turn of *key*.
+
+        Whoever waits notes first what it waits for, and ends that whatever happens: a signal may
+        come as soon as it has it.
 
         Returns:
-            The turn, or None if waiting was in vain, or would be waiting for oneself. Whoever has
-            it is told then, and if that is a leader, it will delete what it stored: of a late
+            Whether it is; if not, waiting was in vain, or would be waiting for oneself. Whoever has
+            the turn is told then, and if that is a leader, it will delete what it stored: of a late
             store and a change nobody knows which came last.
         """
-        mine = _turn(creates)
-        try:
-            return mine if self.await_turn(key, mine, timeout) else None
-        except BaseException:  # a signal
-            self.end(key, mine)
-            raise
-
-    async def take_async(
-        self, key: Hashable, timeout: float, *, creates: bool = False
-    ) -> Turn | None:
-        """Take the turn of *key*, in asynchronous code; otherwise as `take`."""
-        mine = _task_turn(creates)
-        return mine if await self.await_turn_async(key, mine, timeout) else None
-
-    def await_turn(self, key: Hashable, mine: Turn, timeout: float) -> bool:
-        """Wait until *mine* is the turn of *key*; say whether it is."""
         deadline = time.time() + timeout
         while (holder := self.taken.setdefault(key, mine)) is not mine:
             if holder.is_ours() or not holder.wait(deadline):
@@ -82,7 +69,7 @@ class Turns:
         return True
 
     async def await_turn_async(self, key: Hashable, mine: Turn, timeout: float) -> bool:
-        """Wait until *mine* is the turn of *key*, in asynchronous code."""
+        """Wait until *mine* is the turn of *key*, in asynchronous code, otherwise as above."""
         deadline = time.time() + timeout
         while (holder := self.taken.setdefault(key, mine)) is not mine:
             if holder.is_ours_async() or not await holder.wait_async(deadline):
@@ -97,6 +84,12 @@ class Turns:
         turn.landed = True
         if turn.wakers is not None:
             turn.wake()
+
+    def creating(self, *, task: bool = False) -> Turn:
+        """Return a turn for a leader, or for one that is a task, to be waited for."""
+        turn = _task_turn() if task else _turn()
+        turn.creates = True
+        return turn
 
     def setting(self, key: Hashable, timeout: float) -> Change:
         """Return the guard of a set, to be held while the store is written to."""
@@ -168,7 +161,7 @@ class Change:
         if key in taken and self._turns.is_ours_async(key):
             return
         try:
-            turn = self._turn = _task_turn(creates=False)
+            turn = self._turn = _task_turn()
             self._fence(turn)
             if taken.setdefault(key, turn) is not turn:
                 await self._turns.await_turn_async(key, turn, self._timeout)
@@ -241,15 +234,14 @@ class Clearing:
         self._flights.fence_all()
 
 
-def _turn(creates: bool) -> Turn:
+def _turn() -> Turn:
     turn = Turn()
     turn.owner = get_ident()
-    turn.creates = creates
     return turn
 
 
-def _task_turn(creates: bool) -> Turn:
-    turn = _turn(creates)
+def _task_turn() -> Turn:
+    turn = _turn()
     turn.asynchronous = True
     turn.lead_task()
     return turn

@@ -97,7 +97,8 @@ class Codec:
         """
         try:
             value, pieces = entry.value, self._pieces
-            payload = (self._dumps(value),) if pieces is None else pieces(value)
+            # A tuple of them: they may be yielded, and are gone through twice.
+            payload = (self._dumps(value),) if pieces is None else (*pieces(value),)
             made = entry.created_at
             times = _TIMES.pack(made, made + ttl)
             try:

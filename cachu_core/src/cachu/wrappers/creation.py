@@ -178,7 +178,9 @@ class Creation:
             self.value = self._callee.function(*self._args, **self._kwargs)
             entry = self._entry()
             if entry is not NO_VALUE and not self.past:
-                self._turn = self._turns.take(self.key, self._patience, creates=True)
+                turn = self._turn = self._turns.creating()
+                if not self._turns.await_turn(self.key, turn, self._patience):
+                    self._turn = None
             return self._cleared(entry)
         except BaseException as error:
             self.error = error
@@ -192,7 +194,9 @@ class Creation:
             self.value = await self._callee.function(*self._args, **self._kwargs)
             entry = self._entry()
             if entry is not NO_VALUE and not self.past:
-                self._turn = await self._turns.take_async(self.key, self._patience, creates=True)
+                turn = self._turn = self._turns.creating(task=True)
+                if not await self._turns.await_turn_async(self.key, turn, self._patience):
+                    self._turn = None
             return self._cleared(entry)
         except BaseException as error:
             self.error = error
