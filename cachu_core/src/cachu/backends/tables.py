@@ -143,7 +143,7 @@ class Table(Rows):
             self._ordered = self._ordered and maxsize is None
             self.maxsize = maxsize
             kept = self._slice()
-            self.entries = self._empty()
+            self.entries: dict[Hashable, Entry] = self._empty()
             dropped: object = None
             for key, entry in kept:
                 dropped = dropped, self._insert(key, entry, self.deadline(key, entry))

@@ -47,7 +47,7 @@ class Turns:
     __slots__ = ("__weakref__", "flights", "taken")
 
     def __init__(self, flights: Flights) -> None:
-        self.flights = flights
+        self.flights: Flights = flights
         self.taken: dict[Hashable, Turn] = {}
 
     def await_turn(self, key: Hashable, mine: Turn, timeout: float) -> bool:
