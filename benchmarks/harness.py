@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import count, repeat
@@ -157,6 +159,28 @@ def loop_() -> asyncio.AbstractEventLoop:
     made = asyncio.new_event_loop()
     asyncio.set_event_loop(made)
     return made
+
+
+@contextmanager
+def one_processor(*others: int) -> Iterator[None]:
+    """Have this process, and others, share one processor, where the system can be told.
+
+    Where threads or processes answer each other, most of what is measured would else be how long it
+    takes to wake one on another processor.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    threads = [int(t) for p in (os.getpid(), *others) for t in os.listdir(f"/proc/{p}/task")]
+    before = {thread: os.sched_getaffinity(thread) for thread in threads}
+    try:
+        for thread in threads:
+            os.sched_setaffinity(thread, {max(before[threads[0]])})
+        yield
+    finally:
+        for thread, processors in before.items():
+            with suppress(ProcessLookupError):  # it has ended
+                os.sched_setaffinity(thread, processors)
 
 
 def calibrate(run: Lane, wanted_ns: int) -> int:

@@ -24,6 +24,7 @@ from harness import (
     keyed_lane,
     lane,
     loop_,
+    one_processor,
 )
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def _run_async(peers: Sequence[Peer], pace: Pace) -> Results:
 
     import cachu
 
-    with _place() as folder:
+    with one_processor(), _place() as folder:
         cache = diskcache.Cache(f"{folder}/threaded")
         cache.set("key", SMALL)
         hits = {

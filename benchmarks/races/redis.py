@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -36,6 +35,7 @@ from harness import (
     keyed_lane,
     lane,
     loop_,
+    one_processor,
 )
 
 if TYPE_CHECKING:
@@ -233,26 +233,6 @@ def _served() -> bool:
         return False
 
 
-@contextmanager
-def _one_processor() -> Iterator[None]:
-    """Have client and server share one processor, where the system can be told.
-
-    Else most of what is measured is how long it takes to wake a process on another one.
-    """
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    processes = (os.getpid(), _client().info("server")["process_id"])
-    before = [os.sched_getaffinity(process) for process in processes]
-    try:
-        for process in processes:
-            os.sched_setaffinity(process, {max(before[0])})
-        yield
-    finally:
-        for process, processors in zip(processes, before):
-            os.sched_setaffinity(process, processors)
-
-
 def _without_server(columns: Sequence[str]) -> Results:
     for column in columns:
         yield column, {REFERENCE: Cell(note="no server")}
@@ -262,7 +242,7 @@ def _run(peers: Sequence[Peer], pace: Pace) -> Results:
     if not _served():
         yield from _without_server(("hit", "miss", "near"))
         return
-    with _one_processor():
+    with one_processor(_client().info("server")["process_id"]):
         bare = _bare(_client())
         _configured(redis_distributed=True)
         for column, make in (("hit", _hit), ("miss", _miss)):
@@ -285,7 +265,7 @@ def _run_async(peers: Sequence[Peer], pace: Pace) -> Results:
     if not _served():
         yield from _without_server(("hit", "miss", "near"))
         return
-    with _one_processor():
+    with one_processor(_client().info("server")["process_id"]):
         _client().set("key", DATA)
         bare = _bare_async(_async_client())
         _configured(redis_distributed=True)
