@@ -171,7 +171,7 @@ def one_processor(*others: int) -> Iterator[None]:
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
-    threads = [int(t) for p in (os.getpid(), *others) for t in os.listdir(f"/proc/{p}/task")]
+    threads = [int(t) for p in (os.getpid(), *others) for t in os.listdir(f"/proc/{p}/task")]  # noqa: PTH208
     before = {thread: os.sched_getaffinity(thread) for thread in threads}
     try:
         for thread in threads:
