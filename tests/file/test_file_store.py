@@ -16,7 +16,7 @@ import pytest
 import cachu
 from cachu.regions import LiveRegion
 from cachu.testing import FakeClock
-from cachu_file import connections
+from cachu_file import opening
 from cachu_file.store import RegionStore
 
 LARGE = os.urandom(300_000)
@@ -472,13 +472,13 @@ def test_c3_whoever_opens_a_locked_database_waits_for_it_once(shelf, monkeypatch
     locker = shelf.process(_LOCKS_ALL, database)
     assert locker.stdout.readline() == "locked\n"
     waits, real = [], sqlite3.connect
-    monkeypatch.setattr(connections, "PATIENCE", 0.4)
+    monkeypatch.setattr(opening, "PATIENCE", 0.4)
 
     def connect(*args, timeout, **kwargs):
         waits.append(timeout)
         return real(*args, timeout=timeout, **kwargs)
 
-    monkeypatch.setattr(connections.sqlite3, "connect", connect)
+    monkeypatch.setattr(opening.sqlite3, "connect", connect)
     store = shelf.plain()
     with pytest.raises(sqlite3.OperationalError, match="locked"):
         store.load("f:1")

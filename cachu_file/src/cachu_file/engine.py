@@ -17,11 +17,12 @@ from weakref import WeakSet, WeakValueDictionary
 from cachu.living import living
 from cachu.loads import loads
 from cachu_file import damage, repairs
-from cachu_file.connections import Connection, connect, undo
+from cachu_file.connections import Connection, undo
 from cachu_file.errors import OtherSchemaError, StaleConnectionError
 from cachu_file.files import Files
 from cachu_file.keylocks import KeyLocks
 from cachu_file.near import CHECK, Near
+from cachu_file.opening import connect
 from cachu_file.pool import Pool
 from cachu_file.repairs import Repairs
 from cachu_file.turns import WriteTurns
