@@ -12,7 +12,7 @@ import cachu
 from cachu import regions
 from cachu.backends import turns as entry_turns
 from cachu.wrappers import creation
-from cachu_file import ranges, reads, sets, store, turns
+from cachu_file import ranges, reads, rows, store, turns
 from cachu_file.engine import Engine
 from cachu_file.keylocks import WRITING
 
@@ -146,7 +146,7 @@ def test_c2_an_interrupt_at_any_instruction_leaves_no_turn_taken(shelf, action, 
     assert live
     for number in count(1):
         try:
-            with Interrupt((entry_turns, creation, ranges, sets, turns), number):
+            with Interrupt((entry_turns, creation, ranges, rows, turns), number):
                 f.set([1], 1) if action == "set" else getattr(f, action)(1)
             break
         except KeyboardInterrupt:

@@ -7,8 +7,9 @@ from cachu.backends.memory import AsyncMemoryBackend
 from cachu.bindings import Binding
 from cachu.entries import NO_VALUE
 from cachu.namesakes import every
+from cachu.wrappers.async_memory import AsyncMemoryCalls
 from cachu.wrappers.async_stored import AsyncStoredCalls
-from cachu.wrappers.memory import AsyncMemoryCalls, MemoryCalls
+from cachu.wrappers.memory import MemoryCalls
 from cachu.wrappers.passing import AsyncPassingCalls
 
 TYPE_CHECKING = False

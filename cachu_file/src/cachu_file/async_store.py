@@ -50,10 +50,8 @@ class AsyncFileStore(RegionStore, AsyncStore):
 
     async def store(self, key: str, data: bytes, ttl: float, tag: str = "") -> None:
         """Keep *data* under *key*."""
-        spelled, kind = self._spell(key), self.region.tag(tag) if tag else None
-        await self._couriers.run(
-            writes.store_soon, True, True, self.region, spelled, kind, ttl, data
-        )
+        entry = self.entry(key, data, ttl, tag)
+        await self._couriers.run(writes.store_soon, True, True, self.region, entry)
 
     async def delete(self, key: str) -> bool:
         """Forget the data under *key*, and say whether it was there."""

@@ -149,7 +149,7 @@ class FileStore(RegionStore, Store):
 
     def store(self, key: str, data: bytes, ttl: float, tag: str = "") -> None:
         """Keep *data* under *key*."""
-        spelled, kind = self._spell(key), self.region.tag(tag) if tag else None
+        entry = self.entry(key, data, ttl, tag)
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -157,15 +157,13 @@ class FileStore(RegionStore, Store):
         else:
             # The short way, while nobody else writes.
             try:
-                if writes.store_at_once(
-                    self.engine, connection, self.region, spelled, kind, ttl, data
-                ):
+                if writes.store_at_once(self.engine, connection, self.region, entry):
                     return
             finally:
                 self._idle.append(connection)
                 if connection.generation != self._pool.generation:
                     self._pool.drain()
-        self.engine.run(writes.store, True, self.region, writes.Entry(spelled, kind, ttl, data))
+        self.engine.run(writes.store, True, self.region, entry)
 
     def delete(self, key: str) -> bool:
         """Forget the data under *key*, and say whether it was there."""

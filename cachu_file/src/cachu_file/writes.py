@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, NamedTuple
 
-from cachu_file import damage, sets, table, upkeep, values
+from cachu_file import damage, rows, table, upkeep, values
 from cachu_file.connections import undo
 from cachu_file.errors import StaleConnectionError
 from cachu_file.listing import is_unlisted
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cachu_file.connections import Connection
     from cachu_file.engine import Engine
     from cachu_file.leases import Claim
-    from cachu_file.sets import Row
+    from cachu_file.rows import Row
     from cachu_file.table import RegionKeys
 
 
@@ -36,12 +36,12 @@ class Entry(NamedTuple):
 
     def row(self, value: bytes | str) -> Row:
         """Return what a statement takes: *value* is the data, or the name of its file."""
-        return sets.row(self.key, self.tag, self.ttl, value)
+        return rows.row(self.key, self.tag, self.ttl, value)
 
 
 def store(engine: Engine, connection: Connection, region: RegionKeys, entry: Entry) -> None:
     """Keep an entry; whoever computes it is overtaken."""
-    if not sets.is_there(connection):
+    if not rows.is_there(connection):
         engine.check(connection, briefly=True)
     if len(entry.data) > values.LARGE:
         _put_large(engine, connection, region, entry)
@@ -50,27 +50,20 @@ def store(engine: Engine, connection: Connection, region: RegionKeys, entry: Ent
     upkeep.after_write(engine, connection, len(entry.data))
 
 
-def store_at_once(
-    engine: Engine,
-    connection: Connection,
-    region: RegionKeys,
-    key: bytes,
-    tag: bytes | None,
-    ttl: float,
-    data: bytes,
-) -> bool:
+def store_at_once(engine: Engine, connection: Connection, region: RegionKeys, entry: Entry) -> bool:
     """Keep an entry if there is nothing to wait for, to look after or to repair.
 
     Returns:
         Whether it was kept; else it is to be stored as usual.
     """
+    data = entry.data
     if len(data) > values.LARGE or connection.generation != engine.pool.generation:
         return False
     try:
-        if not sets.is_there(connection):
+        if not rows.is_there(connection):
             engine.check(connection, briefly=True)
-        if is_unlisted(engine, connection, region) or not sets.write_at_once(
-            engine, connection, table.STORE, sets.row(key, tag, ttl, data)
+        if is_unlisted(engine, connection, region) or not rows.write_at_once(
+            engine, connection, table.STORE, entry.row(data)
         ):
             return False
         upkeep.after_write(engine, connection, len(data))
@@ -85,25 +78,17 @@ def store_at_once(
     return True
 
 
-def store_soon(
-    engine: Engine,
-    connection: Connection,
-    region: RegionKeys,
-    key: bytes,
-    tag: bytes | None,
-    ttl: float,
-    data: bytes,
-) -> None:
+def store_soon(engine: Engine, connection: Connection, region: RegionKeys, entry: Entry) -> None:
     """Keep an entry, at once if that is possible."""
-    if not store_at_once(engine, connection, region, key, tag, ttl, data):
-        store(engine, connection, region, Entry(key, tag, ttl, data))
+    if not store_at_once(engine, connection, region, entry):
+        store(engine, connection, region, entry)
 
 
 def commit(
     engine: Engine, connection: Connection, region: RegionKeys, entry: Entry, claim: Claim
 ) -> bool:
     """Keep an entry unless it was overtaken."""
-    if not sets.is_there(connection):
+    if not rows.is_there(connection):
         engine.check(connection, briefly=True)
     if claim.identity != connection.identity or not claim.holds(engine.files.ranges()):
         return False
@@ -127,9 +112,9 @@ def _put(
     row = entry.row(value)
     try:
         if claim is None:
-            return sets.write(engine, connection, region, table.STORE, row)
+            return rows.write(engine, connection, region, table.STORE, row)
         fences = (entry.key, region.id, entry.tag, claim.since, claim.seen)
-        return sets.write(engine, connection, region, table.COMMIT, row[:-1] + fences)
+        return rows.write(engine, connection, region, table.COMMIT, row[:-1] + fences)
     except (sqlite3.OperationalError, OSError) as error:
         _put_nothing(engine, connection, entry.key, error)
         raise
