@@ -1,19 +1,16 @@
-"""Entries on disk: the file backend against diskcache and joblib, in both colours and in bulk."""
+"""Entries on disk: the file backend against diskcache and joblib, in both colours."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
 import tempfile
-import time
 from contextlib import contextmanager
 from itertools import count, cycle, islice
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from harness import (
     UNROLLED,
-    Cell,
     Column,
     Lane,
     Pace,
@@ -43,8 +40,6 @@ OURS = "cachu"
 FAR = "cachu, file_near_cache=0"  # each hit is read from the database
 SMALL: Any = {"id": 42, "name": "somebody", "roles": ["reader"], "at": 1_700_000_000.5}
 LARGE = bytes(range(256)) * 4096  # 1 MB
-ENTRIES, FEWER = 100_000, 20_000
-TAGGED = 1_000
 # Sets of one contender in a round, by fours. A round of the usual length has twenty or so, and the
 # first one, which finds the processor's caches full of the others' data, would count for five.
 SETS = 50
@@ -52,7 +47,7 @@ _serial = count(1)
 
 
 @contextmanager
-def _place() -> Iterator[str]:
+def place() -> Iterator[str]:
     """Make a directory, and have cachu keep its files there."""
     import cachu
 
@@ -176,14 +171,14 @@ def _large(x: int) -> Any:
 
 
 def _run(peers: Sequence[Peer], pace: Pace) -> Results:
-    with _place() as folder:
+    with place() as folder:
         yield "hit", interleave(_hits(folder, SMALL), REFERENCE, pace)
         yield "set", interleave(_sets(folder, SMALL), REFERENCE, pace, SETS)
         yield "absent", interleave(_absent(folder), REFERENCE, pace)
         yield "miss", interleave(_misses(folder), REFERENCE, pace)
-    with _place() as folder:
+    with place() as folder:
         yield "hit_1mb", interleave(_hits(folder, LARGE), REFERENCE, pace)
-    with _place() as folder:
+    with place() as folder:
         yield "set_1mb", interleave(_few(_sets(folder, LARGE, 64)), REFERENCE, pace, 4)
 
 
@@ -197,7 +192,7 @@ def _run_async(peers: Sequence[Peer], pace: Pace) -> Results:
 
     import cachu
 
-    with one_processor(), _place() as folder:
+    with one_processor(), place() as folder:
         cache = diskcache.Cache(f"{folder}/threaded")
         cache.set("key", SMALL)
         hits = {
@@ -252,57 +247,6 @@ def _threaded_miss(cache: Any) -> Any:
     return get_and_set
 
 
-def _milliseconds(work: Callable[[], Any]) -> float:
-    start = time.perf_counter_ns()
-    work()
-    return (time.perf_counter_ns() - start) / 1e6
-
-
-def _run_many(peers: Sequence[Peer], pace: Pace) -> Results:
-    import diskcache
-
-    import cachu
-
-    entries = ENTRIES if pace.largest > ENTRIES else FEWER
-    with _place() as folder:
-        cache = diskcache.Cache(f"{folder}/many", tag_index=True, size_limit=2**40)
-        backend = cachu.get_backend("file", ttl=None, package=PACKAGE)
-        with cache.transact():
-            for number in range(entries):
-                tag = "some" if number % (entries // TAGGED) == 0 else "others"
-                cache.set(f"key {number}", SMALL, tag=tag)
-        for number in range(entries):
-            tag = "some" if number % (entries // TAGGED) == 0 else "others"
-            backend.set(f"key {number}", SMALL, tag=tag)
-
-        def reopen() -> None:
-            again = cachu.get_backend("file", ttl=None, package=PACKAGE)
-            assert again.get("key 1") == SMALL
-
-        def reopen_other() -> None:
-            assert diskcache.Cache(f"{folder}/many").get("key 1") == SMALL
-
-        opened: dict[str, list[float]] = {OURS: [], REFERENCE: []}
-        for _ in range(7):
-            cachu.clear_backends()
-            opened[OURS].append(_milliseconds(reopen))
-            opened[REFERENCE].append(_milliseconds(reopen_other))
-        yield "open", {name: Cell(median(times)) for name, times in opened.items()}
-        backend = cachu.get_backend("file", ttl=None, package=PACKAGE)
-        assert backend.count() == entries
-        works = {
-            "count": (backend.count, lambda: len(cache)),
-            "count_tag": (lambda: backend.count(tag="some"), None),
-            "clear_tag": (lambda: backend.clear("some"), lambda: cache.evict("some")),
-            "clear": (backend.clear, cache.clear),
-        }
-        for column, (ours, theirs) in works.items():
-            cells = {OURS: Cell(_milliseconds(ours)), REFERENCE: Cell(note="cannot")}
-            if theirs is not None:
-                cells[REFERENCE] = Cell(_milliseconds(theirs))
-            yield column, cells
-
-
 def races() -> list[Race]:
     columns = [
         Column("hit", "hit, 100 B"),
@@ -317,16 +261,7 @@ def races() -> list[Race]:
         Column("set", "set, 100 B"),
         Column("miss", "miss and store"),
     ]
-    many_columns = [
-        Column("open", "open, and one hit", "ms"),
-        Column("count", "count", "ms"),
-        Column("count_tag", f"count a tag, {TAGGED:,}", "ms"),
-        Column("clear_tag", "clear that tag", "ms"),
-        Column("clear", "clear the rest", "ms"),
-    ]
-    many = f"Files: {ENTRIES:,} entries"
     return [
         Race("file", "Files", columns, _run, REFERENCE, releases=False),
         Race("file_async", "Files, async", async_columns, _run_async, THREADED, releases=False),
-        Race("file_many", many, many_columns, _run_many, reference="", releases=False),
     ]

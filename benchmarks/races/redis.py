@@ -1,23 +1,19 @@
-"""Entries on a server of this machine: what a call costs beside the bare commands, and a stampede.
+"""Entries on a server of this machine: what a call costs beside the bare commands.
 
 The server is one of those that tests/redis starts; earlier releases of cachu use the same one.
 """
 
 from __future__ import annotations
 
-import asyncio
 import atexit
-import json
 import os
 import pickle
 import subprocess
 import sys
-import threading
 import time
 from functools import cache
 from itertools import count
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import contenders
@@ -51,8 +47,6 @@ REFERENCE = "redis-py, GET + loads"
 VALUE: Any = {"id": 42, "name": "somebody", "roles": ["reader"], "at": 1_700_000_000.5}
 DATA = pickle.dumps(VALUE)
 TTL = contenders.TTL
-PROCESSES, CALLERS, SECONDS = 8, 50, 0.2
-PATIENCE = 60.0
 _serial = count(time.time_ns())
 
 
@@ -96,7 +90,7 @@ def _async_client() -> Any:
     return redis.asyncio.Redis.from_url(_url())
 
 
-def _configured(package: str = PACKAGE, **options: Any) -> Any:
+def configured(package: str = PACKAGE, **options: Any) -> Any:
     import cachu
 
     cachu.configure(package=package, backend="redis", redis_url=_url(), **options)
@@ -104,12 +98,12 @@ def _configured(package: str = PACKAGE, **options: Any) -> Any:
 
 
 def _cachu(function: Any, *, package: str = PACKAGE) -> Any:
-    cachu = _configured(package)
+    cachu = configured(package)
     return cachu.cache(ttl=TTL, backend="redis", package=package)(function)
 
 
 def _cachu_coroutine(function: Any, *, package: str = PACKAGE) -> Any:
-    cachu = _configured(package)
+    cachu = configured(package)
     decorator = getattr(cachu, "async_cache", cachu.cache)
     return decorator(ttl=TTL, backend="redis", package=package)(function)
 
@@ -161,7 +155,7 @@ COROUTINE: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _decorator(peer: Peer, decorators: dict[str, Callable[[Any], Any]]) -> Any:
+def decorator(peer: Peer, decorators: dict[str, Callable[[Any], Any]]) -> Any:
     return decorators.get("cachu" if peer.name.startswith("cachu ") else peer.name)
 
 
@@ -174,24 +168,24 @@ def _function(*, coroutine: bool = False) -> Any:
 
 
 def _hit(peer: Peer) -> Lane | None:
-    decorate = _decorator(peer, PLAIN)
+    decorate = decorator(peer, PLAIN)
     return lane("f(7)", f=decorate(_function())) if decorate else None
 
 
 def _miss(peer: Peer) -> Lane | None:
-    decorate = _decorator(peer, PLAIN)
+    decorate = decorator(peer, PLAIN)
     return keyed_lane("f(key)", _new_keys, f=decorate(_function())) if decorate else None
 
 
 def _async_hit(peer: Peer) -> Lane | None:
-    decorate = _decorator(peer, COROUTINE)
+    decorate = decorator(peer, COROUTINE)
     if decorate is None:
         return None
     return lane("await f(7)", coroutine=True, f=decorate(_function(coroutine=True)))
 
 
 def _async_miss(peer: Peer) -> Lane | None:
-    decorate = _decorator(peer, COROUTINE)
+    decorate = decorator(peer, COROUTINE)
     if decorate is None:
         return None
     f = decorate(_function(coroutine=True))
@@ -225,7 +219,7 @@ def _bare_async(client: Any) -> dict[str, Lane]:
     }
 
 
-def _served() -> bool:
+def served() -> bool:
     """Tell whether there is a server, and a client for it."""
     try:
         return bool(_client().ping())
@@ -233,54 +227,54 @@ def _served() -> bool:
         return False
 
 
-def _without_server(columns: Sequence[str]) -> Results:
+def without_server(columns: Sequence[str]) -> Results:
     for column in columns:
         yield column, {REFERENCE: Cell(note="no server")}
 
 
 def _run(peers: Sequence[Peer], pace: Pace) -> Results:
-    if not _served():
-        yield from _without_server(("hit", "miss", "near"))
+    if not served():
+        yield from without_server(("hit", "miss", "near"))
         return
     with one_processor(_client().info("server")["process_id"]):
         bare = _bare(_client())
-        _configured(redis_distributed=True)
+        configured(redis_distributed=True)
         for column, make in (("hit", _hit), ("miss", _miss)):
             lanes, notes = entered(peers, make)
             yield column, interleave({REFERENCE: bare[column], **lanes}, REFERENCE, pace) | notes
         if contenders.RELEASE in os.environ:
             yield "near", {peers[-1].name: Cell(note="cannot")}
             return
-        _configured(NEAR, redis_near_cache=10_000)
+        configured(NEAR, redis_near_cache=10_000)
         f = _cachu(_function(), package=NEAR)
         _warm(lambda: f(7))
         yield (
             "near",
             interleave({REFERENCE: bare["hit"], "cachu": lane("f(7)", f=f)}, REFERENCE, pace),
         )
-        _configured(NEAR, redis_near_cache=0)
+        configured(NEAR, redis_near_cache=0)
 
 
 def _run_async(peers: Sequence[Peer], pace: Pace) -> Results:
-    if not _served():
-        yield from _without_server(("hit", "miss", "near"))
+    if not served():
+        yield from without_server(("hit", "miss", "near"))
         return
     with one_processor(_client().info("server")["process_id"]):
         _client().set("key", DATA)
         bare = _bare_async(_async_client())
-        _configured(redis_distributed=True)
+        configured(redis_distributed=True)
         for column, make in (("hit", _async_hit), ("miss", _async_miss)):
             lanes, notes = entered(peers, make)
             yield column, interleave({REFERENCE: bare[column], **lanes}, REFERENCE, pace) | notes
         if contenders.RELEASE in os.environ:
             yield "near", {peers[-1].name: Cell(note="cannot")}
         else:
-            _configured(NEAR, redis_near_cache=10_000)
+            configured(NEAR, redis_near_cache=10_000)
             f = _cachu_coroutine(_function(coroutine=True), package=NEAR)
             _warm(lambda: loop_().run_until_complete(f(7)))
             lanes = {REFERENCE: bare["hit"], "cachu": lane("await f(7)", coroutine=True, f=f)}
             yield "near", interleave(lanes, REFERENCE, pace)
-            _configured(NEAR, redis_near_cache=0)
+            configured(NEAR, redis_near_cache=0)
         loop_().run_until_complete(_async_client().aclose())
         _async_client.cache_clear()
 
@@ -292,123 +286,13 @@ def _warm(call: Callable[[], Any]) -> None:
         call()
 
 
-def crowd(name: str, kind: str) -> None:
-    """Call one cold key after the other from many threads or tasks, when told to."""
-    runs: list[int] = []
-    _configured(redis_distributed=True)
-    if kind == "threads":
-        slow = define(
-            "x", "runs.append(1); sleep(s); return 42", runs=runs, sleep=time.sleep, s=SECONDS
-        )
-        slow.__module__, slow.__qualname__, slow.__name__ = PACKAGE, "cold", "cold"
-        call = _threads(PLAIN[name](slow))
-    else:
-        body = "runs.append(1); await sleep(s); return 42"
-        slow = define("x", body, coroutine=True, runs=runs, sleep=asyncio.sleep, s=SECONDS)
-        slow.__module__, slow.__qualname__, slow.__name__ = PACKAGE, "cold", "cold"
-        call = _tasks(COROUTINE[name](slow))
-    print(json.dumps(["ready"]), flush=True)
-    for line in sys.stdin:
-        runs.clear()
-        wrong = call(json.loads(line))
-        print(json.dumps([len(runs), wrong]), flush=True)
-
-
-def _threads(f: Any) -> Callable[[int], int]:
-    def call(key: int) -> int:
-        results: list[Any] = []
-        barrier = threading.Barrier(CALLERS)
-
-        def work() -> None:
-            barrier.wait()
-            try:
-                results.append(f(key))
-            except Exception as error:
-                results.append(error)
-
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(CALLERS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(PATIENCE)
-        return CALLERS - results.count(42)
-
-    return call
-
-
-def _tasks(f: Any) -> Callable[[int], int]:
-    async def all_of_them(key: int) -> list[Any]:
-        return await asyncio.gather(*(f(key) for _ in range(CALLERS)), return_exceptions=True)
-
-    def call(key: int) -> int:
-        return CALLERS - loop_().run_until_complete(all_of_them(key)).count(42)
-
-    return call
-
-
-def _stampede(name: str, kind: str, rounds: int) -> tuple[Cell, Cell]:
-    path = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
-    code = f"from races import redis; redis.crowd({name!r}, {kind!r})"
-    command = [sys.executable, *(["-S"] if contenders.RELEASE in os.environ else []), "-c", code]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    environment = {**os.environ, "PYTHONPATH": path}
-    crowds = [subprocess.Popen(command, env=environment, **pipes) for _ in range(PROCESSES)]
-    try:
-        for process in crowds:
-            process.stdout.readline()
-        times, most, failed = [], 0, 0
-        for _ in range(rounds):
-            key = next(_serial)
-            start = time.perf_counter()
-            for process in crowds:
-                process.stdin.write(f"{key}\n")
-                process.stdin.flush()
-            told = [json.loads(process.stdout.readline()) for process in crowds]
-            times.append((time.perf_counter() - start) * 1000)
-            most = max(most, sum(runs for runs, _ in told))
-            failed = max(failed, sum(wrong for _, wrong in told))
-    finally:
-        for process in crowds:
-            process.kill()
-            process.communicate()
-    return Cell(median(times)), Cell(most, note=f"{failed} errors" * bool(failed))
-
-
-def _run_stampede(peers: Sequence[Peer], pace: Pace) -> Results:
-    columns = ("threads", "tasks")
-    if not _served():
-        yield from _without_server([f"{c}_{what}" for c in columns for what in ("ms", "runs")])
-        return
-    rounds = 1 if pace.rounds < 10 else 5
-    for column, decorators in zip(columns, (PLAIN, COROUTINE)):
-        totals, runs = {}, {}
-        for peer in peers:
-            if _decorator(peer, decorators) is None:
-                continue
-            if not peer.installed:
-                totals[peer.name] = runs[peer.name] = Cell(note="not installed")
-                continue
-            name = "cachu" if peer.name.startswith("cachu ") else peer.name
-            totals[peer.name], runs[peer.name] = _stampede(name, column, rounds)
-        yield f"{column}_ms", totals
-        yield f"{column}_runs", runs
-
-
 def races() -> list[Race]:
     columns = [
         Column("hit", "hit"),
         Column("miss", "miss and store, distributed lock"),
         Column("near", "hit, near cache"),
     ]
-    crowds = [
-        Column("threads_ms", f"{CALLERS} threads each", "ms"),
-        Column("threads_runs", "runs, 50 threads each", "runs"),
-        Column("tasks_ms", f"{CALLERS} tasks each", "ms"),
-        Column("tasks_runs", "runs, 50 tasks each", "runs"),
-    ]
-    title = f"Redis: {PROCESSES} processes stampede on a cold key, {SECONDS * 1000:.0f} ms of work"
     return [
         Race("redis", "Redis", columns, _run, REFERENCE),
         Race("redis_async", "Redis, async", columns, _run_async, REFERENCE),
-        Race("redis_stampede", title, crowds, _run_stampede, reference=""),
     ]

@@ -89,9 +89,24 @@ def ended(near):
     return near.watch.until <= monotonic()
 
 
-@pytest.mark.parametrize(
-    "change", ["invalidate", "set", "clear_tag", "clear", "backend", "flushall", "listener"]
-)
+def _lose_listeners(server):
+    for number in listeners(server):
+        server.send("CLIENT", "KILL", "ID", number)
+
+
+# What ends an entry for 1 of a function with the tag "users", by this process or by another one.
+CHANGES = {
+    "invalidate": lambda colour, f, _: f.invalidate(1),
+    "set": lambda colour, f, _: f.set("set", 1),
+    "clear_tag": lambda colour, f, _: colour.clear(tag="users"),
+    "clear": lambda colour, f, _: colour.clear(),
+    "backend": lambda colour, f, _: colour.lift(colour.get_backend().delete(f.key(1))),
+    "flushall": lambda colour, f, server: server.send("FLUSHALL"),
+    "listener": lambda colour, f, server: _lose_listeners(server),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_what_a_function_keeps_ends_with_any_change(alone, server, change):
     """It answers without asking anybody; so an end must reach what it has in its hands."""
     f = alone.cached(tag="users")
@@ -99,19 +114,8 @@ def test_what_a_function_keeps_ends_with_any_change(alone, server, change):
     held = kept(f)
     assert held is not None
     assert not ended(held)
-    if change == "flushall":
-        server.send("FLUSHALL")
-    elif change == "listener":
-        for number in listeners(server):
-            server.send("CLIENT", "KILL", "ID", number)
-    else:
-        {
-            "invalidate": lambda: f.invalidate(1),
-            "set": lambda: f.set("set", 1),
-            "clear_tag": lambda: alone.clear(tag="users"),
-            "clear": alone.clear,
-            "backend": lambda: alone.lift(alone.get_backend().delete(f.key(1))),
-        }[change]()
+    CHANGES[change](alone, f, server)
+    if change not in ("flushall", "listener"):
         assert ended(held)  # at once, because this process did it
     wait_for(lambda: ended(held), "its end")
     hits, misses, _ = f.info()
@@ -130,17 +134,9 @@ def test_what_ended_is_not_kept_alive(alone, server, change):
     settle(f, server)
     value = weakref.ref(f(1))
     assert value() is not None
-    if change == "listener":
-        for number in listeners(server):
-            server.send("CLIENT", "KILL", "ID", number)
-    else:
-        {
-            "invalidate": lambda: f.invalidate(1),
-            "set": lambda: f.set("set", 1),
-            "clear_tag": lambda: alone.clear(tag="users"),
-            "clear": alone.clear,
-        }[change]()
-        assert value() is None or change.startswith("clear")
+    CHANGES[change](alone, f, server)
+    if change in ("invalidate", "set"):
+        assert value() is None
     wait_for(lambda: value() is None, "it to be let go of")
 
 
