@@ -195,7 +195,7 @@ def test_a_change_between_the_last_look_and_the_store_wins(both):
 
 def test_a_hit_is_one_round_trip_where_the_store_can(colour):
     if colour.backend_name != "batch":
-        pytest.skip("it cannot")
+        pytest.skip("its store looks for one key at a time")
     f, g = colour.cached(tag="t"), colour.cached()
     f(1), g(1)
     calls = shelves.BATCH.of(colour.package).calls

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
@@ -62,7 +63,7 @@ class Lifted:
         return lambda *args, **kwargs: self._lift(method(*args, **kwargs))
 
 
-class Colour:
+class Colour(ABC):
     """One colour of cachu, on one backend, in a package of its own.
 
     Args:
@@ -78,24 +79,25 @@ class Colour:
         self.package: str = package or f"cachu_suite_{uuid4().hex}"
         self.configure(**options)
 
+    @abstractmethod
     def lift(self, result: Any) -> Any:
         """Return what a call comes to."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hold(self, ready: Callable[[], bool], value: Any = None) -> Any:
         """Stay inside the body of a cached function until *ready*, and return *value*."""
-        raise NotImplementedError
 
+    @abstractmethod
     def together(self, function: Lifted, callers: int) -> list[Any]:
         """Have many callers call *function* with 1; return what each got, value or error."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _shaped(self, body: Callable[[Any], Any]) -> Callable[..., Any]:
-        raise NotImplementedError
+        """Return a function of *x* of this colour that does what *body* does."""
 
+    @abstractmethod
     def _api(self, name: str) -> Callable[..., Any]:
         """Return the public function called *name*, in this colour."""
-        raise NotImplementedError
 
     def configure(self, **options: Any) -> None:
         """Change the configuration of the package."""
